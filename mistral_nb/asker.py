@@ -1,0 +1,56 @@
+"""Asking a person: `getpass` for what must not show, `input` for the rest. Both hosts use it."""
+
+import getpass
+import sys
+import warnings
+
+from mistral_nb.errors import Cancelled, CannotAsk
+from mistral_nb.key import Secret
+from mistral_nb.report import Answer, Ask
+
+
+def ask_person(ask: Ask) -> Answer:
+    """What the person says: a `Secret` for a masked question, else text, one of the choices if any.
+
+    Raises `Cancelled` at Ctrl-D, and `CannotAsk` where typing would show on the screen.
+    """
+    try:
+        return _masked(ask) if ask.masked else _plain(ask)
+    except EOFError:
+        raise Cancelled("Cancelled at the prompt; nothing was changed.") from None
+
+
+def _masked(ask: Ask) -> Secret:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)  # its fallback shows what is typed
+        try:
+            return Secret(getpass.getpass(f"{ask.question}: "))
+        except getpass.GetPassWarning:
+            raise CannotAsk("This terminal can't hide what is typed.") from None
+
+
+def _plain(ask: Ask) -> str:
+    while True:
+        given = _read_line(_prompt(ask)).strip()
+        if not ask.choices or (not given and ask.default is not None):
+            return given
+        matches = [choice for choice in ask.choices if given and choice.startswith(given)]
+        if given in ask.choices or len(matches) == 1:
+            return given if given in ask.choices else matches[0]
+        sys.stderr.write(f"Please answer {' or '.join(ask.choices)}.\n")
+
+
+def _read_line(prompt: str) -> str:
+    """As `input`; where standard output goes to a file, a person at the terminal still sees the question."""
+    if sys.stdin is not None and sys.stdin.isatty() and not sys.stdout.isatty():
+        sys.stderr.write(prompt)
+        sys.stderr.flush()
+        return input()
+    return input(prompt)
+
+
+def _prompt(ask: Ask) -> str:
+    if ask.choices:
+        shown = "/".join(c.upper() if c == ask.default else c for c in ask.choices)
+        return f"{ask.question} [{shown}] "
+    return f"{ask.question} [{ask.default}]: " if ask.default else f"{ask.question}: "

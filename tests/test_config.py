@@ -1,0 +1,175 @@
+"""Settings: a variable, then the project's table, then the default; what can't be used is said."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from keys import make_text
+
+from mistral_nb import config
+from mistral_nb.errors import WrongUsage
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Writes the ``pyproject.toml`` of a project and returns its folder."""
+
+    def write(text, folder="project"):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "pyproject.toml").write_text(text)
+        return str(tmp_path / folder)
+
+    return write
+
+
+def test_without_anything_the_defaults_hold(tmp_path):
+    loaded = config.load({"MISTRAL_NB_HOME": str(tmp_path)}, str(tmp_path))
+    assert (loaded.home, loaded.store, loaded.prompt) == (str(tmp_path), "auto", "getpass")
+    assert loaded.api == "https://api.mistral.ai"
+    assert loaded.passphrase is loaded.passphrase_file is loaded.workspace is loaded.key_file is None
+
+
+def test_the_default_home_is_the_platforms_data_folder():
+    assert os.path.basename(config.home({})) == "mistral-nb"
+    assert os.path.isabs(config.home({}))
+
+
+def test_the_home_may_be_written_with_a_tilde():
+    assert config.home({"MISTRAL_NB_HOME": "~/keys"}) == os.path.expanduser("~/keys")
+
+
+@pytest.mark.parametrize("setting", ["store", "prompt"])
+@pytest.mark.parametrize(
+    ("variable", "table", "expected"),
+    [(None, None, 0), (None, 1, 1), (1, None, 1), (1, 0, 1), (0, 1, 0), ("", 1, 1)],
+)
+def test_a_variable_goes_before_the_project_and_that_before_the_default(project, setting, variable, table, expected):
+    choices = {"store": config.STORES, "prompt": config.PROMPTS}[setting]
+    name = f"MISTRAL_NB_{setting.upper()}"
+    env = {} if variable is None else {name: choices[variable] if variable != "" else ""}
+    line = "" if table is None else f'{setting} = "{choices[table]}"'
+    loaded = config.load(env, project(f"[tool.mistral-nb]\n{line}"))
+    assert getattr(loaded, setting) == choices[expected]
+
+
+@pytest.mark.parametrize("store", config.STORES)
+def test_every_store_can_be_chosen(tmp_path, store):
+    assert config.load({"MISTRAL_NB_STORE": store}, str(tmp_path)).store == store
+
+
+@pytest.mark.parametrize(
+    ("env", "table", "words"),
+    [
+        ({"MISTRAL_NB_STORE": "cloud"}, "", ["MISTRAL_NB_STORE", "auto, keyring, file, memory"]),
+        ({"MISTRAL_NB_STORE": "KEYRING"}, "", ["MISTRAL_NB_STORE"]),
+        ({"MISTRAL_NB_PROMPT": "popup"}, "", ["MISTRAL_NB_PROMPT", "getpass, widget"]),
+        ({}, 'store = "cloud"', ["store in", "pyproject.toml"]),
+        ({}, "prompt = 3", ["prompt in", "pyproject.toml"]),
+        ({}, 'store = ["file"]', ["store in", "pyproject.toml"]),
+    ],
+)
+def test_a_value_outside_the_choices_is_wrong_usage_and_its_place_is_named(project, env, table, words):
+    with pytest.raises(WrongUsage) as caught:
+        config.load(env, project(f"[tool.mistral-nb]\n{table}"))
+    assert all(word in caught.value.failed for word in words)
+    assert caught.value.exit_code == 2
+    assert "cloud" not in str(caught.value)  # a variable may hold a key by mistake
+
+
+@pytest.mark.parametrize(
+    ("variable", "field", "given", "expected"),
+    [
+        ("MISTRAL_NB_API", "api", "http://127.0.0.1:1/", "http://127.0.0.1:1"),
+        ("MISTRAL_NB_API", "api", "", config.DEFAULT_API),
+        ("MISTRAL_NB_WORKSPACE", "workspace", "prod", "prod"),
+        ("MISTRAL_NB_WORKSPACE", "workspace", "", None),
+        ("MISTRAL_API_KEY_FILE", "key_file", "/run/secrets/key", "/run/secrets/key"),
+        ("MISTRAL_NB_PASSPHRASE_FILE", "passphrase_file", "", None),
+        ("MISTRAL_NB_PASSPHRASE", "passphrase", "", None),
+    ],
+)
+def test_an_empty_variable_counts_as_unset(tmp_path, variable, field, given, expected):
+    assert getattr(config.load({variable: given}, str(tmp_path)), field) == expected
+
+
+def test_a_passphrase_is_not_shown_by_the_settings(tmp_path):
+    text = make_text()
+    loaded = config.load({"MISTRAL_NB_PASSPHRASE": text}, str(tmp_path))
+    assert loaded.passphrase.reveal() == text
+    assert text not in f"{loaded} {loaded!r}"
+    assert text in repr(loaded._replace(workspace=text))  # the search would have found it
+
+
+def test_the_nearest_project_counts(project):
+    project('[tool.mistral-nb]\nworkspace = "outer"')
+    inner = project('[tool.mistral-nb]\nworkspace = "inner"', "project/inner")
+    project("[tool.other]", "project/inner/innermost")
+    below = os.path.join(inner, "src", "deep")
+    os.makedirs(below)
+    found = config.find_project(below)
+    assert found.table == {"workspace": "inner"}
+    assert found.file == os.path.join(inner, "pyproject.toml")
+    assert config.find_project(os.path.join(inner, "innermost")).table == {}
+
+
+def test_without_a_project_there_is_no_file(tmp_path):
+    found = config.find_project(str(tmp_path))
+    assert found == config.Project() or not found.file.startswith(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[tool.mistral-nb\nworkspace = 1", "could not be read"),
+        ("tool = 3\n# mistral-nb", "could not be read"),
+        ('[tool]\nmistral-nb = "prod"', "is not a table"),
+        ("[[tool.mistral-nb]]\na = 1", "is not a table"),
+    ],
+)
+def test_a_broken_project_is_a_problem_and_no_error(project, text, problem):
+    loaded = config.load({}, project(text))
+    assert problem in loaded.project.problem
+    assert loaded.project.table == {}
+    assert loaded.store == "auto"
+
+
+def test_a_project_that_is_not_utf8_is_a_problem(project):
+    folder = project("")
+    with open(os.path.join(folder, "pyproject.toml"), "wb") as file:
+        file.write(b"[tool.mistral-nb]\nworkspace = '\xff'")
+    assert "could not be read" in config.find_project(folder).problem
+
+
+def test_a_project_too_deep_to_read_is_a_problem(project):
+    assert "could not be read" in config.find_project(project("mistral-nb = " + "[" * 50_000)).problem
+
+
+def test_a_broken_project_without_a_word_of_us_is_none_of_our_business(project):
+    assert config.find_project(project("[broken")).problem == ""
+
+
+@given(st.binary())
+def test_any_bytes_for_a_project_are_survived(tmp_path_factory, data):
+    folder = tmp_path_factory.getbasetemp()
+    (folder / "pyproject.toml").write_bytes(b"mistral-nb" + data)
+    try:
+        assert config.find_project(str(folder)).file
+    finally:
+        (folder / "pyproject.toml").unlink()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not delete a working directory")
+def test_a_deleted_working_directory_is_survived(tmp_path):
+    code = (
+        "import os, sys; os.rmdir(os.getcwd()); from mistral_nb import config, watch\n"
+        "assert config.load({}).project == config.Project()\n"
+        "assert watch.gather(environ={'MISTRAL_NB_HOME': sys.argv[1]}).problems == ()"
+    )
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = [sys.executable, "-c", code, str(tmp_path / "home")]
+    done = subprocess.run(command, cwd=gone, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
