@@ -1,0 +1,248 @@
+"""Asking Mistral's API about a key: one question, five seconds at most by the clock."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mistral_nb.api import trouble
+from mistral_nb.api.host import Whose, check_host, host_of
+from mistral_nb.api.verdict import Verdict, identity_of, judge
+from mistral_nb.key import Key
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx
+
+__all__ = ["Whose", "check_host", "host_of", "verify"]
+
+SECONDS = 5.0
+_LARGEST_BODY = 4_000_000  # bytes; the list of models is some hundred thousand
+_MOST_REDIRECTS = 3
+_PAUSE = 0.2  # seconds before the second try
+_SLICE = 0.1  # seconds; on Windows a longer wait would hold up Ctrl-C
+_THREAD = "mistral-nb-verify"
+
+# What is going on, by the end of the name of httpcore's trace event
+# (https://www.encode.io/httpcore/extensions/#trace).
+_DOING = {
+    "connect_tcp.started": "looking up {} and connecting to it",
+    "start_tls.started": "agreeing on TLS with {}",
+    "send_request_headers.started": "sending the question to {}",
+    "receive_response_headers.started": "waiting for the answer of {}",
+    "receive_response_body.started": "reading the answer of {}",
+}
+
+
+def verify(key: Key, base: str, *, seconds: float = SECONDS) -> Verdict:
+    """Ask the API at ``base`` whether it accepts ``key``, and whose it is.
+
+    Answers within ``seconds``, whatever the network does: a slow or broken one is a verdict too.
+    Raises `WrongUsage` if ``base`` is no http(s) address. Whether the key may go to that host is
+    the caller's question (`check_host`).
+    """
+    import httpx  # noqa: F401 - here, so that a broken installation is said where a person sees it
+
+    check_host(base)
+    attempt = Attempt(key, base.rstrip("/"), seconds)
+    with running(attempt):
+        # Before the cut: the thread takes the cut for a broken connection.
+        return attempt.verdict or trouble.too_slow(attempt.doing, seconds)
+
+
+@contextmanager
+def running(attempt: "Attempt") -> Iterator[None]:
+    """Run it in its thread until it is done or out of time; its connection is cut when the block ends."""
+    worker = threading.Thread(target=attempt.run, name=_THREAD, daemon=True)
+    worker.start()
+    try:
+        while attempt.left() > 0 and not attempt.done.wait(min(_SLICE, max(attempt.left(), 0))):
+            pass
+        yield
+    finally:
+        attempt.stop()
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Attempt:
+    """One verification, run in a thread of its own; the caller reads ``verdict`` when it pleases."""
+
+    def __init__(self, key: Key, base: str, seconds: float) -> None:
+        self.key = key
+        self.base = base
+        self.host = host_of(base)
+        self.contacted = ""
+        self.seconds = seconds
+        self.deadline = time.monotonic() + seconds
+        self.doing = f"preparing the question to {self.host}"
+        self.done = threading.Event()
+        self.verdict: Verdict | None = None
+        self._connection: Any = None  # the last one's httpcore.NetworkStream
+        self._stopped = False
+
+    def left(self) -> float:
+        return self.deadline - time.monotonic()
+
+    def run(self) -> None:
+        """The thread's work. No exception leaves it: its frames hold the header with the key."""
+        import httpx
+
+        try:
+            _quieten()
+            self._ask()
+        except httpx.TimeoutException:
+            self._conclude(trouble.too_slow(self.doing, self.seconds))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it says nothing about the key
+            self._conclude(trouble.not_reached(error, self.host, self.contacted))
+        finally:
+            self.done.set()
+
+    def stop(self) -> None:
+        """Cut the connection, so that a dripping server does not keep the thread."""
+        self._stopped = True
+        if self._connection is not None:
+            _cut(self._connection)
+
+    def _conclude(self, verdict: Verdict) -> None:
+        """Keep the verdict, unless the more telling one of an earlier question is there."""
+        self.verdict = self.verdict or verdict
+
+    def _ask(self) -> None:
+        import httpx
+
+        try:
+            context = _tls()
+        except OSError:
+            self._conclude(trouble.unusable_certificates())
+            return
+        try:
+            client = self._client(context)
+        except (httpx.InvalidURL, ValueError, ImportError) as error:
+            self._conclude(trouble.unusable_proxy(error))
+            return
+        with client:
+            verdict = judge(*self._with_a_retry(client, "/v1/models"), key=self.key, host=self.host)
+            self.verdict = verdict
+            if verdict.kind == "accepted":
+                status, _, body = self._get(client, "/v1/users/me")
+                identity = identity_of(body, self.key) if status == 200 else None
+                self.verdict = replace(verdict, identity=identity)
+
+    def _client(self, context: "ssl.SSLContext") -> "httpx.Client":
+        import httpx
+
+        return httpx.Client(
+            auth=self._authorise,
+            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
+            trust_env=check_host(self.base) != "loopback",  # no proxy reaches this machine's loopback
+            verify=context,
+            follow_redirects=False,
+        )
+
+    def _authorise(self, request: "httpx.Request") -> "httpx.Request":
+        request.headers["Authorization"] = f"Bearer {self.key.reveal()}"
+        return request
+
+    def _with_a_retry(self, client: "httpx.Client", path: str) -> Answer:
+        import httpx
+
+        try:
+            return self._get(client, path)
+        except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
+            if self._stopped or self.left() <= _PAUSE or not trouble.is_worth_a_retry(error):
+                raise
+        time.sleep(_PAUSE)
+        return self._get(client, path)
+
+    def _get(self, client: "httpx.Client", path: str) -> Answer:
+        """The answer to a GET, redirects within the same scheme, host and port followed."""
+        import httpx
+
+        url = httpx.URL(self.base + path)
+        for _ in range(_MOST_REDIRECTS + 1):
+            timeout, trace = max(self.left(), 0.01), {"trace": self._trace}
+            with client.stream("GET", url, timeout=timeout, extensions=trace) as response:
+                answer = Answer(response.status_code, dict(response.headers), self._body(response))
+            next_url = _same_place(url, answer)
+            if next_url is None:
+                break
+            url = next_url
+        return answer
+
+    def _body(self, response: "httpx.Response") -> bytes:
+        """The body, cut at 4 MB: what is longer is no answer of the API, and will not parse."""
+        import httpx
+
+        body = bytearray()
+        for chunk in response.iter_bytes():
+            body += chunk
+            if self.left() <= 0:
+                raise httpx.ReadTimeout("the body drips")
+            if len(body) > _LARGEST_BODY:
+                break
+        return bytes(body)
+
+    def _trace(self, event: str, info: dict[str, Any]) -> None:
+        name = event.partition(".")[2]
+        if name == "connect_tcp.started":
+            host = info.get("host", b"")
+            self.contacted = host.decode(errors="replace") if isinstance(host, bytes) else str(host)
+        if name in _DOING:
+            self.doing = _DOING[name].format(self.contacted or self.host)
+        if name in ("connect_tcp.complete", "start_tls.complete"):
+            self._connection = info.get("return_value")
+            if self._stopped:
+                _cut(self._connection)
+
+
+def _tls() -> "ssl.SSLContext":
+    """What httpx uses by default, with SSL_CERT_FILE and SSL_CERT_DIR honoured for loopback too."""
+    import httpx
+
+    return httpx.create_ssl_context()
+
+
+def _same_place(url: "httpx.URL", answer: Answer) -> "httpx.URL | None":
+    """Where a redirect leads, if to the same scheme, host and port."""
+    location = answer.headers.get("location")
+    if not 300 <= answer.status < 400 or not location:
+        return None
+    target = url.join(location)
+    same = (target.scheme, target.host, _port(target)) == (url.scheme, url.host, _port(url))
+    return target if same and not target.userinfo else None
+
+
+def _port(url: "httpx.URL") -> int:
+    return url.port or (443 if url.scheme == "https" else 80)
+
+
+def _cut(connection: Any) -> None:
+    import socket
+
+    with suppress(OSError, AttributeError):
+        connection.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+
+
+class _NotFromVerify(logging.Filter):
+    """Drops what httpx logs in the verifying thread: the answer's headers, which may repeat the key."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return threading.current_thread().name != _THREAD
+
+
+_quiet = _NotFromVerify()
+
+
+def _quieten() -> None:
+    for part in ("connection", "http11", "http2", "proxy", "socks"):
+        logging.getLogger(f"httpcore.{part}").addFilter(_quiet)  # adding it again does nothing
+    logging.getLogger("httpx").addFilter(_quiet)
