@@ -1,0 +1,68 @@
+"""What an Admin key is about to do at Mistral, written into the index before it is asked for.
+
+A rotation makes a key whose name nobody else uses. So, whatever interrupts it, no key is left at
+Mistral that is not known here: by the intention's name, by its ``key_id``, or by its fingerprint.
+"""
+
+from typing import Any, NamedTuple
+
+from mistral_nb.store.index import Contents, Index
+
+CREATE, DELETE = "create", "delete"
+
+
+class Intention(NamedTuple):
+    """A rotation by an Admin key, from before the new key is made until the old one is deleted."""
+
+    workspace: str
+    name: str  # the new key's at Mistral
+    since: str  # ISO, UTC
+    old_fingerprint: str
+    old_tail: str
+    old_key_id: str
+    key_id: str | None = None  # the new key's; None until Mistral's answer is here
+    fingerprint: str | None = None
+    tail: str | None = None
+    step: str = CREATE  # then DELETE: the new key is in use, the old one is to go
+
+
+def read(index: Index) -> list[Intention]:
+    """The intentions, oldest first. Raises `IndexUnreadable`."""
+    return _of(index.read())
+
+
+def of(index: Index, workspace: str) -> Intention | None:
+    """The latest one for a workspace; one whose key is known comes before one whose answer was lost."""
+    found = [intention for intention in read(index) if intention.workspace == workspace]
+    return max(found, key=lambda intention: intention.key_id is not None, default=None)
+
+
+def note(index: Index, intention: Intention) -> None:
+    """Write it down, in place of the one with its name. Raises as `Index.edit`."""
+    with index.edit() as contents:
+        others = [entry for entry in _raw(contents) if _name(entry) != intention.name]
+        contents.raw["intentions"] = [*others, intention._asdict()]
+
+
+def drop(index: Index, intention: Intention) -> None:
+    with index.edit() as contents:
+        contents.raw["intentions"] = [entry for entry in _raw(contents) if _name(entry) != intention.name]
+
+
+def _of(contents: Contents) -> list[Intention]:
+    found = []
+    for entry in _raw(contents):
+        fields = {name: entry[name] for name in Intention._fields if isinstance(entry.get(name), str)}
+        if {"workspace", "name"} <= fields.keys():
+            defaults = dict.fromkeys(("since", "old_fingerprint", "old_tail", "old_key_id"), "")
+            found.append(Intention(**defaults | fields))
+    return found
+
+
+def _raw(contents: Contents) -> list[dict[str, Any]]:
+    entries = contents.raw.get("intentions", [])
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+
+
+def _name(entry: dict[str, Any]) -> object:
+    return entry.get("name")

@@ -1,0 +1,271 @@
+"""What happens to a kept key later: another takes its place, it is set aside, it moves, it is renamed.
+
+A new key is *pending* from before it is stored until it is accepted: then one write of the index makes
+it the workspace's key and sets the old one *aside*, where it is (its slot is the one not in use). A
+revoked key is set aside under a name that is no workspace's. What is set aside is out of use; it is
+there to ask Mistral whether it is deleted, and goes when Mistral refuses it.
+"""
+
+import contextlib
+
+from mistral_nb.errors import MistralNbError, StoreError, StoreTimedOut, WrongUsage
+from mistral_nb.key import Key
+from mistral_nb.store.base import CURRENT, MEMORY, other
+from mistral_nb.store.index import COMPROMISED, LIVE, RETIRED, Aside, Leftover, Workspace
+from mistral_nb.store.keep import (
+    _LOCK_SECONDS,
+    Details,
+    Keeper,
+    _announce,
+    _as_expected,
+    _drop_pending,
+    _free_slot,
+    _is_item,
+    _make_room,
+    _note,
+    _place,
+    _placed,
+    _set_state,
+    _unknown,
+)
+from mistral_nb.store.memory import MemoryStore
+
+
+class LifeKeeper(Keeper):
+    """A `Keeper` that also rotates, sets aside, moves and renames. Raises as `Keeper` does."""
+
+    def rotating(self, workspace: str) -> contextlib.AbstractContextManager[None]:
+        """Be the only one to rotate this workspace's key. Raises `StoreTimedOut` where another is."""
+        busy = StoreTimedOut(
+            f"Another process is rotating the key of workspace {workspace}.",
+            "Finish or cancel it there; nothing was changed here.",
+        )
+        return self._held(workspace, ".rotate", 0, busy)
+
+    def stage(self, workspace: str, key: Key, details: Details = None, expected: str | None = None) -> Workspace:
+        """Store a new key beside the one in use, which stays in use until `accept`.
+
+        Raises `Overtaken` where the key in use is not the one with the fingerprint ``expected``.
+        """
+        if workspace in self.in_memory():
+            return self._stage_in_memory(workspace, key, details)
+        self.index.remember(key)
+        with self._busy(workspace, _LOCK_SECONDS):
+            self._finish(workspace)
+            old = self.index.read().workspaces.get(workspace)
+            _as_expected(workspace, old, expected)
+            if old is None:
+                raise _unknown(workspace)
+            new = _placed(key, old.store, other(old.slot), details)
+            with self.index.edit() as contents:
+                _make_room(contents, workspace, new)
+                _announce(contents, key, Leftover(new.store, workspace, new.slot))
+                contents.unfinished[:] = [left for left in contents.unfinished if not _is_item(left, workspace, new)]
+                contents.pending[workspace] = new
+            self._store(new.store).put(workspace, new.slot, key)
+        return new
+
+    def pending(self) -> dict[str, Workspace]:
+        """The new keys that wait to be accepted, by workspace."""
+        memory = {n: e for n, e in self._memory().pending.items() if n in self.in_memory()}
+        return self.index.read().pending | memory
+
+    def read_pending(self, workspace: str) -> Key | None:
+        """The new key that waits; None where none does, or where it never reached its store."""
+        entry = self.pending().get(workspace)
+        return self._look_at(entry.store, workspace, entry.slot, entry.fingerprint) if entry else None
+
+    def accept(self, workspace: str, fingerprint: str, details: Details = None) -> Workspace:
+        """The pending key with this fingerprint becomes the workspace's, in one step; the old one is set aside.
+
+        Raises `Overtaken` where another key is pending, or none, by now.
+        """
+        if workspace in self.in_memory():
+            return self._accept_in_memory(workspace, details)
+        with self._busy(workspace, _LOCK_SECONDS):
+            waiting = self.index.read().pending.get(workspace)
+            _as_expected(workspace, waiting, fingerprint)
+            if self.read_pending(workspace) is None or waiting is None:
+                raise StoreError(f"The new key of workspace {workspace} is not in its store.", "Rotate it again.")
+            with self.index.edit() as contents:
+                fields = details._asdict() if isinstance(details, Workspace) else dict(details or {})
+                new = contents.pending.pop(workspace)._replace(**fields)
+                old = contents.workspaces.get(workspace)
+                contents.workspaces[workspace] = new
+                if old and old.fingerprint != new.fingerprint:
+                    contents.aside.append(
+                        Aside(workspace, old.fingerprint, old.tail, old.store, workspace, old.slot, RETIRED)
+                    )
+                    _set_state(contents, old.fingerprint, LIVE, RETIRED)
+            self._finish(workspace)
+        return new
+
+    def drop_pending(self, workspace: str) -> None:
+        """The new key is not wanted: delete it here. The key in use stays."""
+        entry = self._memory().pending.pop(workspace, None)
+        if entry:
+            return self._store(MEMORY).delete(workspace, entry.slot)
+        with self._busy(workspace, _LOCK_SECONDS):
+            with self.index.edit() as contents:
+                _drop_pending(contents, workspace)
+            self._finish(workspace)
+        return None
+
+    def asides(self, workspace: str | None = None) -> list[Aside]:
+        """The keys set aside, of one workspace or of all."""
+        every = [*self.index.read().aside, *self._memory().aside]
+        return [aside for aside in every if workspace in (None, aside.of)]
+
+    def read_aside(self, aside: Aside) -> Key | None:
+        return self._look_at(aside.store, aside.workspace, aside.slot, aside.fingerprint)
+
+    def drop_aside(self, aside: Aside) -> None:
+        """Delete a key that was set aside; its fingerprint stays."""
+        if aside.store == MEMORY:
+            self._memory().aside.remove(aside)
+            return self._store(MEMORY).delete(aside.workspace, aside.slot)
+        with self._busy(aside.workspace, _LOCK_SECONDS):
+            with self.index.edit() as contents:
+                if aside in contents.aside:
+                    contents.aside.remove(aside)
+                    _note(contents, Leftover(aside.store, aside.workspace, aside.slot))
+            problems = self._finish(aside.workspace)
+        if problems:
+            raise problems[0]
+        return None
+
+    def keep_aside(self, aside: Aside, workspace: str, entry: Workspace) -> Workspace:
+        """Give a key that was set aside a workspace of its own: it can be used again."""
+        key = self.read_aside(aside)
+        if key is None:
+            raise StoreError(f"The old key …{aside.tail} is not in its store any more.", "Nothing was changed.")
+        kept = self.keep(workspace, key, entry, aside.store)
+        self.drop_aside(aside)
+        return kept
+
+    def set_aside(self, workspace: str) -> Aside | None:
+        """Take a compromised key out of its workspace; what is kept of it, if it could be read.
+
+        The index notes it as compromised and the workspace is gone from it, also where the store can't
+        be opened: then its item goes at the next `finish`, and None is returned.
+        """
+        gone = self.in_memory().get(workspace)
+        if gone:
+            return self._set_aside_in_memory(workspace, gone)
+        entry = self._entry(workspace)
+        target = Aside(
+            workspace,
+            entry.fingerprint,
+            entry.tail,
+            entry.store,
+            f"(revoked) {entry.fingerprint}",
+            CURRENT,
+            COMPROMISED,
+            entry.verified,
+        )
+        with self._busy(workspace, _LOCK_SECONDS), self._busy(target.workspace, _LOCK_SECONDS):
+            entry = self._entry(workspace)
+            _as_expected(workspace, entry, target.fingerprint)
+            try:
+                self._copy(entry, workspace, target)
+                copied = True
+            except StoreError:  # out of use all the same
+                copied = False
+            with self.index.edit() as contents:
+                contents.workspaces.pop(workspace, None)
+                _note(contents, Leftover(entry.store, workspace, entry.slot))
+                for state in (LIVE, RETIRED):
+                    _set_state(contents, entry.fingerprint, state, COMPROMISED)
+                if copied:
+                    contents.unfinished[:] = [left for left in contents.unfinished if left[:3] != _place(target)]
+                    contents.aside[:] = [*(a for a in contents.aside if _place(a) != _place(target)), target]
+            self._finish(workspace)
+        return target if copied else None
+
+    def move(self, workspace: str, store: str) -> Workspace:
+        """Keep a workspace's key in another store; the old store's item is deleted."""
+        entry = self._entry(workspace)
+        if entry.store == store:
+            return entry
+        expected = None if entry.store == MEMORY else entry.fingerprint
+        return self.keep(workspace, self.read(workspace), entry, store, expected)
+
+    def rename(self, workspace: str, name: str) -> Workspace:
+        """Keep a workspace's key under another name. Raises `WrongUsage` where that is taken."""
+        entry = self._entry(workspace)
+        if name in self.workspaces():
+            raise WrongUsage(f"There is a workspace {name} already.", "Choose another name.")
+        if entry.store == MEMORY:
+            kept = self._keep_in_memory(name, self.read(workspace), entry)
+            self._drop_from_memory(workspace)
+            return kept
+        first, second = sorted((workspace, name))
+        with self._busy(first, _LOCK_SECONDS), self._busy(second, _LOCK_SECONDS):
+            return self._rename(workspace, name)
+
+    def _rename(self, workspace: str, name: str) -> Workspace:
+        self._finish(workspace)
+        self._finish(name)
+        now = self.index.read()
+        if workspace in now.pending:
+            raise WrongUsage(f"A rotation of {workspace} is not finished.", f"First: %mistral_key rotate {workspace}")
+        entry = self._entry(workspace)
+        new = entry._replace(slot=_free_slot(now, entry.store, name))
+        target = Aside(name, entry.fingerprint, entry.tail, entry.store, name, new.slot)
+        self._copy(entry, workspace, target)
+        with self.index.edit() as contents:
+            if name in contents.workspaces:
+                raise WrongUsage(f"There is a workspace {name} already.", "Choose another name.")
+            items = [(name, new) if key == workspace else (key, value) for key, value in contents.workspaces.items()]
+            contents.workspaces.clear()
+            contents.workspaces.update(items)
+            _note(contents, Leftover(entry.store, workspace, entry.slot))
+            contents.unfinished[:] = [left for left in contents.unfinished if left[:3] != _place(target)]
+            contents.aside[:] = [a._replace(of=name) if a.of == workspace else a for a in contents.aside]
+        self._finish(workspace)
+        return new
+
+    def _copy(self, entry: Workspace, workspace: str, target: Aside) -> None:
+        """Put the key into a second item, announced as a leftover."""
+        key = self._look(entry, workspace)
+        if key is None:
+            raise StoreError(f"The key of workspace {workspace} (…{entry.tail}) is not in its store any more.", "")
+        with self.index.edit() as contents:
+            _announce(contents, key, Leftover(*_place(target)))
+        self._store(target.store).put(target.workspace, target.slot, key)
+
+    def _look_at(self, store: str, workspace: str, slot: str, fingerprint: str) -> Key | None:
+        key = self._store(store).get(workspace, slot)
+        return key if key and key.fingerprint == fingerprint else None
+
+    def _memory(self) -> MemoryStore:
+        memory = self.stores.get(MEMORY)
+        return memory if isinstance(memory, MemoryStore) else MemoryStore()
+
+    def _stage_in_memory(self, workspace: str, key: Key, details: Details) -> Workspace:
+        new = _placed(key, MEMORY, other(self.in_memory()[workspace].slot), details)
+        memory = self._memory()
+        memory.aside[:] = [aside for aside in memory.aside if _place(aside) != (MEMORY, workspace, new.slot)]
+        memory.put(workspace, new.slot, key)
+        memory.pending[workspace] = new
+        with contextlib.suppress(MistralNbError):
+            self.index.remember(key)
+        return new
+
+    def _accept_in_memory(self, workspace: str, details: Details) -> Workspace:
+        memory = self._memory()
+        fields = details._asdict() if isinstance(details, Workspace) else dict(details or {})
+        old, new = memory.entries[workspace], memory.pending.pop(workspace)._replace(**fields)
+        memory.entries[workspace] = new
+        memory.aside.append(Aside(workspace, old.fingerprint, old.tail, MEMORY, workspace, old.slot, RETIRED))
+        return new
+
+    def _set_aside_in_memory(self, workspace: str, entry: Workspace) -> Aside:
+        """Of this process, so out of the way without a copy."""
+        memory = self._memory()
+        item = f"(revoked) {entry.fingerprint}"
+        aside = Aside(workspace, entry.fingerprint, entry.tail, MEMORY, item, CURRENT, COMPROMISED, entry.verified)
+        memory.put(aside.workspace, CURRENT, self.read(workspace))
+        memory.aside.append(aside)
+        self._drop_from_memory(workspace)
+        return aside

@@ -1,0 +1,247 @@
+"""Kills a process that keeps and forgets keys, at random moments, and looks at what is left.
+
+    python crashes.py vault|keyring HOME ROUNDS KEEPER SEED
+
+prints JSON: {"rounds", "interrupted", "killed_writers", "violations": [sentence]}. KEEPER is ``Keeper``,
+or one of the faulty ones below that show that the check can fail. The processes are forked from this
+one, which has everything loaded: an interpreter's start would cost more than what is tested.
+"""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import sys
+import time
+
+from keys import make_key
+
+from mistral_nb.errors import StoreError, WrongUsage
+from mistral_nb.key import Key, Secret
+from mistral_nb.store import keyring_child
+from mistral_nb.store.bounded import bounded
+from mistral_nb.store.envelope import Kdf
+from mistral_nb.store.index import Index, Leftover
+from mistral_nb.store.keep import Keeper, _note, _placed, _replace
+from mistral_nb.store.keyring import KeyringStore
+from mistral_nb.store.vault import Vault
+
+CHEAP = Kdf(memory=8, iterations=1, lanes=1)
+WORKSPACE = "prod"
+
+
+class DeletesFirst(Keeper):
+    """Faulty: the old key is gone before the new one is there."""
+
+    def keep(self, workspace, key, entry=None, store="keyring"):
+        with contextlib.suppress(WrongUsage):
+            old = self.index.read().workspaces.get(workspace)
+            if old:
+                self.stores[store].delete(workspace, old.slot)
+        return super().keep(workspace, key, entry, store)
+
+
+class RemembersLast(Keeper):
+    """Faulty: the key is stored before its fingerprint is noted."""
+
+    def keep(self, workspace, key, entry=None, store="keyring"):
+        old = self.index.read().workspaces.get(workspace)
+        slot = "next" if old and old.slot == "current" else "current"
+        with self.index.edit() as contents:
+            _note(contents, Leftover(store, workspace, slot))
+        self.stores[store].put(workspace, slot, key)
+        with self.index.edit() as contents:
+            _replace(contents, workspace, _placed(key, store, slot, entry), key)
+        self.finish()
+
+
+KEEPERS = {kind.__name__: kind for kind in (Keeper, DeletesFirst, RemembersLast)}
+
+
+def forked_writer(request, seconds, late):
+    """Does the work of the keyring's child process in a fork, which also outlives a killed parent."""
+    (requests, ask), (answers, answer) = os.pipe(), os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(ask)
+        os.close(answers)
+        try:
+            keyring_child.serve(requests, answer)
+        finally:
+            os._exit(1)  # whoever asked is gone
+    os.close(requests)
+    os.close(answer)
+    try:
+        os.write(ask, request())
+        return json.loads(bounded(lambda: os.read(answers, 65536), seconds, late) or b"{}")
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(ask)
+        os.close(answers)
+
+
+class VaultItems:
+    """Every item of the vault, read without the code that is tested for where they should be."""
+
+    name = "file"
+
+    def __init__(self, home):
+        self.store = Vault(home, Secret("a passphrase"), CHEAP)
+
+    def all(self, path=None):
+        store = Vault(self.store.home, Secret("a passphrase"), CHEAP)
+        store.path = path or store.path
+        sealed = store._read()
+        entries = store._open(sealed) if sealed else {}
+        return {(name, slot): key for name, slots in entries.items() for slot, key in slots.items()}
+
+    def spare(self):
+        """What the last generation still holds."""
+        return self.all(self.store.previous)
+
+
+class KeyringItems:
+    """Every item of the desktop's keyring, over a connection of its own."""
+
+    name = "keyring"
+
+    def __init__(self, home):
+        import keyring
+        import secretstorage
+        from secretstorage.util import open_session
+
+        keyring.get_keyring()
+        self.store = KeyringStore(10, run=forked_writer)
+        connection = secretstorage.dbus_init()
+        self.collection = secretstorage.get_default_collection(connection)
+        self.collection.session = open_session(connection)  # one for all: each costs a key exchange
+
+    def all(self):
+        found = {}
+        for item in self.collection.get_all_items():
+            attributes = item.get_attributes()
+            name = attributes["service"].removeprefix("mistral-nb:")
+            place = (name, attributes["username"])
+            assert place not in found, "two items of one name"
+            found[place] = Key(item.get_secret().decode())
+        return found
+
+    def spare(self):
+        return {}
+
+
+def work(keeper, store, report, seed):
+    """Keep, replace and forget for ever; say what is begun and what is done."""
+    rng = random.Random(seed)
+    while True:
+        key = make_key(rng)
+        what = rng.choices(["keep", "forget", "trace"], [7, 2, 1])[0]
+        goal = key.fingerprint if what == "keep" else ""
+        os.write(report, f"begin {what} {goal}\n".encode())
+        if what == "keep":
+            keeper.keep(WORKSPACE, key, store=store)
+        else:
+            keeper.forget(WORKSPACE, trace=what == "trace")
+        os.write(report, f"end {what} {goal}\n".encode())
+
+
+def one_round(keeper, items, rng, longest):
+    """What the killed process said: (its last words, is it in the middle of something)."""
+    reading, writing = os.pipe()
+    seed = rng.random()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reading)
+        try:
+            work(keeper, items.name, writing, seed)
+        except BaseException as error:  # noqa: BLE001, whatever it is, the parent reports it
+            os.write(writing, f"raised {type(error).__name__}\n".encode())
+        os._exit(1)
+    os.close(writing)
+    time.sleep(rng.uniform(0, longest))
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    with os.fdopen(reading) as words:
+        return [line.split(" ") for line in words.read().splitlines()]
+
+
+def expected(said, before):
+    """The fingerprints that may be found now ('' for no key), and whether an operation was cut."""
+    done, begun = before, None
+    for verb, *rest in said:
+        if verb == "begin":
+            begun = rest[1]
+        elif verb == "end":
+            done, begun = rest[1], None
+        else:
+            return None, rest[0]
+    return ({done} if begun is None else {done, begun}), begun is not None
+
+
+def state(keeper):
+    try:
+        return keeper.read(WORKSPACE).fingerprint
+    except WrongUsage:
+        return ""
+
+
+def check(keeper, items, may_be):
+    """What is wrong after a kill, before and after cleaning up; and the fingerprint found."""
+    wrong = []
+    try:
+        found = state(keeper)
+    except StoreError as error:
+        return [f"neither the old nor the new key: {error}"], None
+    if found not in may_be:
+        wrong.append("a key was read that is neither the old nor the new one")
+    seen = keeper.index.read().seen
+    wrong += ["a stored key is not in seen" for key in items.all().values() if key.fingerprint not in seen]
+    end = time.monotonic() + 5
+    while True:  # a writer that outlived its parent holds the lock until it ends
+        keeper.finish()
+        contents = keeper.index.read()
+        if not contents.unfinished or time.monotonic() > end:
+            break
+        time.sleep(0.002)
+    if contents.unfinished:
+        wrong.append("finish() left leftovers")
+    kept = {(name, entry.slot): entry.fingerprint for name, entry in contents.workspaces.items()}
+    if {place: key.fingerprint for place, key in items.all().items()} != kept:
+        wrong.append("items and index differ after finish()")
+    if {key.fingerprint for key in items.spare().values()} - set(kept.values()):
+        wrong.append("a deleted key is in the last generation")
+    if state(keeper) != found:
+        wrong.append("finish() changed the key that is kept")
+    return wrong, found
+
+
+def main(kind, home, rounds, keeper_name, seed):
+    rng = random.Random(int(seed))
+    items = {"vault": VaultItems, "keyring": KeyringItems}[kind](home)
+    keeper = KEEPERS[keeper_name](Index(home), {items.name: items.store})
+    honest = Keeper(keeper.index, keeper.stores)
+    honest.keep(WORKSPACE, make_key(rng), store=items.name)  # also loads what is imported late
+    honest.forget(WORKSPACE)
+    start = time.monotonic()
+    for _ in range(5):
+        honest.keep(WORKSPACE, make_key(rng), store=items.name)
+    longest = (time.monotonic() - start) / 5 * 1.5
+    before, interrupted, violations, kills = state(honest), 0, [], 0
+    for _ in range(int(rounds)):
+        may_be, cut = expected(one_round(keeper, items, rng, longest), before)
+        kills += 1
+        if may_be is None:
+            violations.append(f"the process failed by itself: {cut}")
+            break
+        interrupted += cut
+        wrong, before = check(honest, items, may_be)
+        violations += wrong
+        if wrong:
+            break
+    print(json.dumps({"rounds": kills, "interrupted": interrupted, "violations": violations}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,221 @@
+"""The index: no secret, private, locked, atomic, versioned; what can't be understood is never written over."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+from desktops import HERE
+from disks import fill, read_only, small_disk
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from keys import make_key
+
+from mistral_nb.errors import IndexNotWritten, IndexTooNew, IndexUnreadable
+from mistral_nb.files import locked
+from mistral_nb.store.index import COMPROMISED, LIVE, RETIRED, Index, Leftover, Workspace
+
+
+@pytest.fixture
+def index(tmp_path):
+    return Index(str(tmp_path / "home"))
+
+
+def entry(key, **fields):
+    return Workspace(**{"store": "file", "slot": "current", "fingerprint": key.fingerprint, "tail": key.tail} | fields)
+
+
+def write(index, text):
+    os.makedirs(index.home, exist_ok=True)
+    with open(index.path, "w") as file:
+        file.write(text)
+
+
+def test_without_a_file_nothing_is_known_and_none_is_made(index):
+    assert index.read()[:4] == ({}, {}, [], {})
+    assert not os.path.exists(index.home)
+
+
+def test_what_is_edited_is_read_back(index):
+    key = make_key()
+    with index.edit() as contents:
+        contents.workspaces["prod"] = entry(key, name="n", expires="2027-01-31")
+        contents.unfinished.append(Leftover("file", "prod", "next"))
+        contents.choices["no_keyring"] = "file"
+    read = index.read()
+    assert read.workspaces == {"prod": entry(key, name="n", expires="2027-01-31")}
+    assert read.unfinished == [Leftover("file", "prod", "next")]
+    assert read.choices == {"no_keyring": "file"}
+
+
+def test_it_holds_no_key_and_is_private(index):
+    key = make_key()
+    index.remember(key)
+    with open(index.path) as file:
+        text = file.read()
+    assert key.fingerprint in text
+    assert not any(key.reveal()[start : start + 5] in text for start in range(28))
+    assert key.tail in text  # four characters are meant to be there, and the search finds what is
+    assert stat.S_IMODE(os.stat(index.path).st_mode) == 0o600
+    assert stat.S_IMODE(os.stat(index.home).st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "result"),
+    [
+        (LIVE, LIVE, LIVE),
+        (LIVE, RETIRED, RETIRED),
+        (RETIRED, LIVE, RETIRED),
+        (COMPROMISED, RETIRED, COMPROMISED),
+        (RETIRED, COMPROMISED, COMPROMISED),
+    ],
+)
+def test_the_state_of_a_remembered_key_only_gets_worse(index, first, second, result):
+    key = make_key()
+    index.remember(key, first)
+    index.remember(key, second)
+    assert index.read().seen[key.fingerprint].state == result
+    assert len(index.read().seen) == 1
+
+
+def test_an_error_in_the_middle_of_an_edit_leaves_the_file_as_it_was(index):
+    index.remember(make_key())
+    with open(index.path, "rb") as file:
+        before = file.read()
+    with pytest.raises(ZeroDivisionError), index.edit() as contents:
+        contents.seen.clear()
+        raise ZeroDivisionError
+    with open(index.path, "rb") as file:
+        assert file.read() == before
+
+
+def test_fields_of_a_later_version_are_kept(index):
+    key = make_key()
+    with index.edit() as contents:
+        contents.workspaces["prod"] = entry(key)
+    with open(index.path) as file:
+        document = json.load(file)
+    document["later"] = {"a": 1}
+    document["workspaces"]["prod"]["colour"] = "blue"
+    write(index, json.dumps(document))
+    with index.edit() as contents:
+        contents.workspaces["prod"] = contents.workspaces["prod"]._replace(name="new")
+    with open(index.path) as file:
+        after = json.load(file)
+    assert after["later"] == {"a": 1}
+    assert after["workspaces"]["prod"]["colour"] == "blue"
+    assert after["workspaces"]["prod"]["name"] == "new"
+
+
+def test_a_newer_version_is_read_and_never_written_over(index):
+    text = json.dumps({"version": 99, "workspaces": {}, "seen": []})
+    write(index, text)
+    assert index.read().workspaces == {}
+    with pytest.raises(IndexTooNew) as caught:
+        index.remember(make_key())
+    assert index.path in caught.value.failed
+    with open(index.path) as file:
+        assert file.read() == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "\0\0\0",
+        '{"workspaces": []}',
+        '{"workspaces": {"prod": {"store": "file"}}}',
+        '{"seen": 1}',
+        '{"version": "1"}',
+        '{"version": null}',
+    ],
+)
+def test_a_damaged_file_is_named_with_the_repair_and_never_written_over(index, text):
+    write(index, text)
+    with pytest.raises(IndexUnreadable) as caught:
+        index.read()
+    with pytest.raises(IndexUnreadable):
+        index.remember(make_key())
+    assert index.path in caught.value.failed
+    assert "aside" in caught.value.todo
+    with open(index.path) as file:
+        assert file.read() == text
+
+
+@given(st.data())
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_truncated_anywhere_it_is_unreadable_or_whole(tmp_path_factory, data):
+    index = Index(str(tmp_path_factory.mktemp("home")))
+    with index.edit() as contents:
+        contents.workspaces["prod"] = entry(make_key())
+    with open(index.path, "rb") as file:
+        whole = file.read()
+    length = data.draw(st.integers(0, len(whole) - 1))
+    with open(index.path, "wb") as file:
+        file.write(whole[:length])
+    with pytest.raises(IndexUnreadable):
+        index.read()
+
+
+WRITER = """
+import sys
+from keys import make_key
+from mistral_nb.store.index import Index, Workspace
+index = Index(sys.argv[1])
+for number in range(200):
+    with index.edit() as contents:
+        contents.workspaces[f"{sys.argv[2]} {number}"] = Workspace("file", "current", make_key().fingerprint, "tail")
+"""
+
+
+def test_two_processes_that_add_200_workspaces_each_keep_400(index):
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join([HERE, os.path.dirname(HERE)])}
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, index.home, name], env=environ) for name in ("a", "b")]
+    assert [writer.wait(120) for writer in writers] == [0, 0]
+    assert len(index.read().workspaces) == 400
+
+
+def test_readers_wait_for_no_lock_and_writers_five_seconds(index):
+    index.remember(make_key())
+    with locked(f"{index.path}.lock", 1):
+        assert len(index.read().seen) == 1
+        with pytest.raises(IndexNotWritten) as caught:
+            index.remember(make_key())
+    assert "another process holds its lock" in caught.value.failed
+
+
+def test_on_a_full_disk_it_says_so_and_stays_as_it_was(tmp_path):
+    with small_disk(str(tmp_path)):
+        index = Index(str(tmp_path))
+        index.remember(make_key())
+        before = index.read()
+        fill(index.home)
+        with pytest.raises(IndexNotWritten) as caught:
+            index.remember(make_key())
+        assert "could not be written: No space left on device." in caught.value.failed
+        assert index.read() == before
+
+
+def test_in_a_read_only_folder_it_says_so_and_can_be_read(tmp_path):
+    with small_disk(str(tmp_path)):
+        index = Index(str(tmp_path))
+        index.remember(make_key())
+        with read_only(str(tmp_path)):
+            with pytest.raises(IndexNotWritten) as caught:
+                index.remember(make_key())
+            assert "could not be written: Read-only file system." in caught.value.failed
+            assert "MISTRAL_NB_HOME" in caught.value.todo
+            assert len(index.read().seen) == 1
+
+
+def test_a_folder_that_is_a_file_is_said(tmp_path):
+    (tmp_path / "home").write_text("")
+    index = Index(str(tmp_path / "home"))
+    with pytest.raises(IndexUnreadable) as caught:
+        index.remember(make_key())
+    assert "Not a directory" in caught.value.failed

@@ -1,0 +1,314 @@
+"""Keep, read, forget and finish, over the index and stores; what is left when a store fails midway."""
+
+import pytest
+from crashes import CHEAP
+from disks import fill, small_disk
+from keys import make_key
+
+from mistral_nb.errors import (
+    IndexNotWritten,
+    PassphraseNeeded,
+    StoreError,
+    StoreLocked,
+    StoreTimedOut,
+    StoreUnavailable,
+    WrongUsage,
+)
+from mistral_nb.key import Secret
+from mistral_nb.store.index import COMPROMISED, LIVE, RETIRED, Index, Leftover, Workspace
+from mistral_nb.store.keep import Keeper
+from mistral_nb.store.memory import MemoryStore
+from mistral_nb.store.vault import Vault
+
+LOCKED = StoreLocked("It is locked.", "Unlock it.")
+
+
+class Fickle:
+    """A store that fails when it is told to; else it keeps what it is given."""
+
+    name = "keyring"
+
+    def __init__(self):
+        self.items, self.fails = {}, set()
+
+    def why_not(self):
+        return None
+
+    def _may(self, what):
+        if what in self.fails:
+            raise LOCKED
+
+    def get(self, workspace, slot):
+        self._may("get")
+        return self.items.get((workspace, slot))
+
+    def put(self, workspace, slot, key):
+        self._may("put")
+        self.items[workspace, slot] = key
+
+    def delete(self, workspace, slot):
+        self._may("delete")
+        self.items.pop((workspace, slot), None)
+
+
+@pytest.fixture
+def keeper(tmp_path):
+    home = str(tmp_path)
+    stores = {"keyring": Fickle(), "file": Vault(home, Secret("open sesame"), CHEAP), "memory": MemoryStore()}
+    return Keeper(Index(home), stores)
+
+
+def states(keeper):
+    return {seen.tail: seen.state for seen in keeper.index.read().seen.values()}
+
+
+@pytest.mark.parametrize("store", ["keyring", "file", "memory"])
+def test_a_kept_key_is_read_with_what_was_noted_on_it(keeper, store):
+    key = make_key()
+    kept = keeper.keep("prod", key, {"name": "laptop", "expires": "2027-01-31"}, store)
+    assert keeper.read("prod") == key
+    assert keeper.workspaces() == {"prod": kept}
+    assert (kept.store, kept.tail, kept.name, kept.expires) == (store, key.tail, "laptop", "2027-01-31")
+    assert states(keeper) == {key.tail: LIVE}
+
+
+def test_the_details_may_be_an_entry_whose_place_and_key_do_not_count(keeper):
+    key, other = make_key(), make_key()
+    kept = keeper.keep("prod", key, Workspace("", "next", other.fingerprint, other.tail, name="n"), "file")
+    assert kept == Workspace("file", "current", key.fingerprint, key.tail, name="n")
+
+
+@pytest.mark.parametrize("store", ["keyring", "file"])
+def test_a_replaced_key_is_retired_and_deleted(keeper, store):
+    old, new = make_key(), make_key()
+    keeper.keep("prod", old, store=store)
+    keeper.keep("prod", new, store=store)
+    assert keeper.read("prod") == new
+    assert states(keeper) == {old.tail: RETIRED, new.tail: LIVE}
+    assert keeper.stores[store].get("prod", "current") is None
+    assert keeper.index.read().unfinished == []
+
+
+def test_a_key_that_another_workspace_keeps_is_not_retired(keeper):
+    shared, new = make_key(), make_key()
+    keeper.keep("prod", shared)
+    keeper.keep("dev", shared)
+    keeper.keep("prod", new)
+    assert states(keeper)[shared.tail] == LIVE
+
+
+def test_a_retired_key_that_is_kept_again_is_live_and_a_compromised_one_is_not(keeper):
+    one, two = make_key(), make_key()
+    for key in (one, two, one):
+        keeper.keep("prod", key)
+    assert states(keeper) == {one.tail: LIVE, two.tail: RETIRED}
+    keeper.index.remember(two, COMPROMISED)
+    keeper.keep("prod", two)
+    assert states(keeper)[two.tail] == COMPROMISED
+
+
+def test_a_key_moves_from_store_to_store(keeper):
+    key = make_key()
+    keeper.keep("prod", key, store="keyring")
+    keeper.keep("prod", key, store="file")
+    assert keeper.read("prod") == key
+    assert keeper.stores["keyring"].items == {}
+    assert states(keeper) == {key.tail: LIVE}
+
+
+def test_one_in_memory_stands_before_the_kept_one_and_goes_when_a_new_one_is_kept(keeper):
+    kept, passing, new = make_key(), make_key(), make_key()
+    keeper.keep("prod", kept)
+    keeper.keep("prod", passing, store="memory")
+    assert keeper.read("prod") == passing
+    keeper.keep("prod", new)
+    assert keeper.read("prod") == new
+    assert keeper.stores["memory"].entries == {}
+
+
+def test_when_the_store_fails_the_old_key_stays_and_the_rest_is_cleaned_up_later(keeper):
+    old, new = make_key(), make_key()
+    keeper.keep("prod", old)
+    keeper.stores["keyring"].fails = {"put", "delete"}
+    with pytest.raises(StoreLocked):
+        keeper.keep("prod", new)
+    assert keeper.read("prod") == old
+    assert keeper.finish() == [LOCKED]
+    assert keeper.index.read().unfinished == [Leftover("keyring", "prod", "next")]
+    keeper.stores["keyring"].fails = set()
+    assert keeper.finish() == []
+    assert keeper.index.read().unfinished == []
+    assert keeper.read("prod") == old
+    assert states(keeper)[new.tail] == LIVE, "it entered this process, so it is looked for"
+
+
+def test_when_only_the_deleting_fails_the_new_key_is_kept_all_the_same(keeper):
+    old, new = make_key(), make_key()
+    keeper.keep("prod", old)
+    keeper.stores["keyring"].fails = {"delete"}
+    keeper.keep("prod", new)
+    assert keeper.read("prod") == new
+    keeper.stores["keyring"].fails = set()
+    keeper.keep("dev", make_key())
+    assert ("prod", "current") in keeper.stores["keyring"].items
+    keeper.finish()
+    assert ("prod", "current") not in keeper.stores["keyring"].items
+
+
+def test_forgetting_removes_the_key_and_keeps_its_fingerprint(keeper):
+    key = make_key()
+    keeper.keep("prod", key)
+    assert keeper.forget("prod").fingerprint == key.fingerprint
+    assert keeper.workspaces() == {}
+    assert keeper.stores["keyring"].items == {}
+    assert states(keeper) == {key.tail: LIVE}
+
+
+@pytest.mark.parametrize("store", ["keyring", "file", "memory"])
+def test_forgetting_with_trace_drops_the_fingerprint_too(keeper, store):
+    keeper.keep("prod", make_key(), store=store)
+    keeper.forget("prod", trace=True)
+    assert states(keeper) == {}
+
+
+def test_with_trace_the_fingerprint_stays_until_the_item_is_gone(keeper):
+    key = make_key()
+    keeper.keep("prod", key)
+    keeper.stores["keyring"].fails = {"delete"}
+    with pytest.raises(StoreLocked):
+        keeper.forget("prod", trace=True)
+    assert keeper.workspaces() == {}
+    assert states(keeper) == {key.tail: LIVE}
+    keeper.stores["keyring"].fails = set()
+    keeper.finish()
+    assert states(keeper) == {}
+
+
+def test_with_trace_a_key_that_is_kept_again_meanwhile_stays_in_seen(keeper):
+    key = make_key()
+    keeper.keep("prod", key)
+    keeper.stores["keyring"].fails = {"delete"}
+    with pytest.raises(StoreLocked):
+        keeper.forget("prod", trace=True)
+    keeper.keep("dev", key)
+    keeper.stores["keyring"].fails = set()
+    keeper.finish()
+    assert states(keeper) == {key.tail: LIVE}
+
+
+def test_with_trace_a_key_of_another_workspace_stays_in_seen(keeper):
+    key = make_key()
+    keeper.keep("prod", key)
+    keeper.keep("dev", key)
+    keeper.forget("prod", trace=True)
+    assert states(keeper) == {key.tail: LIVE}
+
+
+def test_forgetting_what_is_not_there_says_none(keeper):
+    assert keeper.forget("prod") is None
+
+
+def test_a_name_without_a_key_is_wrong_usage(keeper):
+    with pytest.raises(WrongUsage) as caught:
+        keeper.read("prod")
+    assert "%mistral_key add prod" in caught.value.todo
+    with pytest.raises(WrongUsage):
+        keeper.update("prod", name="n")
+
+
+def test_an_item_that_is_gone_is_said_with_workspace_tail_and_place(keeper):
+    key = make_key()
+    keeper.keep("prod", key)
+    keeper.stores["keyring"].items.clear()
+    with pytest.raises(StoreError) as caught:
+        keeper.read("prod")
+    assert caught.value.failed == f"The key of workspace prod (…{key.tail}) is not in the keyring any more."
+
+
+def test_an_item_that_holds_another_key_is_not_given_out(keeper):
+    keeper.keep("prod", make_key())
+    keeper.stores["keyring"].items["prod", "current"] = make_key()
+    with pytest.raises(StoreError):
+        keeper.read("prod")
+
+
+def test_the_right_key_in_the_other_slot_is_found(keeper):
+    key = make_key()
+    keeper.keep("prod", key)
+    keeper.stores["keyring"].items = {("prod", "next"): key, ("prod", "current"): make_key()}
+    assert keeper.read("prod") == key
+
+
+def test_a_store_of_a_later_version_is_named(keeper):
+    with keeper.index.edit() as contents:
+        contents.workspaces["prod"] = Workspace("tpm", "current", make_key().fingerprint, "tail")
+    with pytest.raises(StoreUnavailable) as caught:
+        keeper.read("prod")
+    assert "tpm" in caught.value.failed
+
+
+def test_a_closed_vault_asks_for_its_passphrase_and_then_the_same_call_works(keeper, tmp_path):
+    key = make_key()
+    keeper.keep("prod", key, store="file")
+    closed = Keeper(keeper.index, {"file": Vault(str(tmp_path), None, CHEAP)})
+    for call in (lambda: closed.read("prod"), lambda: closed.keep("prod", make_key(), store="file")):
+        with pytest.raises(PassphraseNeeded):
+            call()
+    with pytest.raises(PassphraseNeeded):
+        closed.forget("prod")
+    closed.stores["file"].unlock(Secret("open sesame"))
+    closed.forget("prod")
+    assert closed.index.read().unfinished == []
+    assert closed.stores["file"].get("prod", "current") is None
+
+
+@pytest.mark.parametrize("store", ["keyring", "memory"])
+def test_what_is_noted_on_a_key_can_be_changed(keeper, store):
+    key = make_key()
+    keeper.keep("prod", key, store=store)
+    assert keeper.update("prod", verified="2026-11-23T09:42:00Z").verified == "2026-11-23T09:42:00Z"
+    assert keeper.workspaces()["prod"].verified == "2026-11-23T09:42:00Z"
+    assert keeper.read("prod") == key
+
+
+def test_finishing_passes_over_a_workspace_that_is_being_changed(keeper):
+    with keeper.index.edit() as contents:
+        contents.unfinished.append(Leftover("keyring", "prod", "next"))
+        contents.unfinished.append(Leftover("keyring", "dev", "next"))
+    with keeper._busy("prod", 1):
+        assert keeper.finish() == []
+        assert keeper.index.read().unfinished == [Leftover("keyring", "prod", "next")]
+    keeper.finish()
+    assert keeper.index.read().unfinished == []
+
+
+def test_two_changes_of_one_workspace_at_once_wait_for_one_another(keeper):
+    with keeper._busy("prod", 1):
+        with pytest.raises(StoreTimedOut) as caught:
+            keeper.forget("prod")
+        keeper.keep("dev", make_key())
+    assert caught.value.failed == "Another process is changing the key of workspace prod."
+
+
+def test_finishing_never_deletes_the_item_that_the_index_points_to(keeper):
+    key = make_key()
+    keeper.keep("prod", key)
+    with keeper.index.edit() as contents:
+        contents.unfinished.append(Leftover("keyring", "prod", "current"))
+    keeper.finish()
+    assert keeper.read("prod") == key
+    assert keeper.index.read().unfinished == []
+
+
+def test_on_a_full_disk_it_says_so_and_memory_still_takes_the_key(tmp_path):
+    with small_disk(str(tmp_path)):
+        stores = {"file": Vault(str(tmp_path), Secret("open sesame"), CHEAP), "memory": MemoryStore()}
+        keeper = Keeper(Index(str(tmp_path)), stores)
+        old, new = make_key(), make_key()
+        keeper.keep("prod", old, store="file")
+        fill(str(tmp_path))
+        with pytest.raises(IndexNotWritten):
+            keeper.keep("prod", new, store="file")
+        assert keeper.read("prod") == old
+        keeper.keep("prod", new, store="memory")
+        assert keeper.read("prod") == new
