@@ -1,0 +1,74 @@
+"""Coverage-guided fuzzing of the scrub engine. Run by hand, with atheris installed:
+
+    python tests/fuzz/fuzz_scrub.py -max_total_time=600 tests/fuzz/seeds
+
+In the input, ``{k}`` stands for a key and ``{0}`` … ``{3}`` for its quarters, so that no seed holds one.
+"""
+
+import base64
+import json
+import os
+import random
+import sys
+
+import atheris
+
+sys.path[:0] = [os.path.join(os.path.dirname(__file__), "..")]
+
+with atheris.instrument_imports(include=["mistral_nb.scrub"]):
+    from mistral_nb.scrub import redact, redact_text
+
+from keys import make_key  # noqa: E402, after the instrumented ones
+
+from mistral_nb.store.index import Seen  # noqa: E402
+from mistral_nb.watch import Watchlist  # noqa: E402
+
+_KEY = make_key(random.Random(5))
+_TEXT = _KEY.reveal().encode()
+_FORMS = {
+    b"{k}": _TEXT,
+    b"{b}": base64.b64encode(_TEXT),
+    b"{h}": _TEXT.hex().encode(),
+    b"{p}": b"".join(b"%%%02x" % c for c in _TEXT),
+    b"{u}": b"".join(b"\\u%04x" % c for c in _TEXT),
+    **{b"{%d}" % n: _TEXT[8 * n : 8 * n + 8] for n in range(4)},
+}
+_SEEN = Seen(_KEY.fingerprint, _KEY.length, _KEY.tail, "live", "")
+_LISTS = [Watchlist(known=(_KEY,)), Watchlist(remembered=(_SEEN,)), Watchlist(strict=True)]
+
+
+def one_input(data: bytes) -> None:
+    for name, form in _FORMS.items():
+        data = data.replace(name, form)
+    for watchlist in _LISTS:
+        check(data, watchlist)
+
+
+def check(data: bytes, watchlist: Watchlist) -> None:
+    result = redact(data, watchlist)
+    rewritten = [f for f in result.findings if f.tier in ("known", "remembered", "suspected")]
+    if not rewritten:
+        assert result.data is data, "nothing was found, and another object came back"
+    in_image = b"image/" in data.lower() and not watchlist.known  # known keys only are looked for there
+    if not watchlist.strict and not in_image:
+        assert _TEXT not in result.data, "the key is still there"
+    again = redact(result.data, watchlist)
+    assert again.data is result.data, "twice is not once"
+    if rewritten and is_json(data):
+        assert is_json(result.data), "valid JSON was broken"
+    text = data.decode("utf-8", "replace")
+    cleaned, _ = redact_text(text, watchlist)
+    assert watchlist.strict or in_image or _TEXT.decode() not in cleaned
+
+
+def is_json(data: bytes) -> bool:
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    atheris.Setup(sys.argv, one_input)
+    atheris.Fuzz()
