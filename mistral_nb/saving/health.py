@@ -1,0 +1,46 @@
+"""What `doctor` checks about saves: is the hook where Jupyter writes files?"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+
+from mistral_nb.report import Row
+from mistral_nb.saving.coverage import coverage
+
+_CONFIG = ("jupyter_server_config.json", os.path.join("jupyter_server_config.d", "mistral_nb.json"))
+
+
+def checks(environ: Mapping[str, str], *, in_kernel: bool) -> Iterator[Row]:
+    """In a kernel: whether its notebook is saved past our hook. Elsewhere: whether a server started here has it."""
+    if in_kernel:
+        found = coverage(environ)
+        yield Row("saves", str(found), found.state, found.repair)
+    elif find_spec("jupyter_server") is None:
+        yield Row("saves", "no Jupyter server in this environment: the check is made where it is installed")
+    elif is_enabled():
+        yield Row("saves", "Jupyter servers started from this environment are covered", "ok")
+    else:
+        repair = "jupyter server extension enable mistral_nb, then restart the server"
+        yield Row("saves", "the server extension is not enabled here", "warn", repair)
+
+
+def is_enabled() -> bool:
+    """Whether Jupyter's settings, nearest first, turn the extension on: as ``jupyter server extension list`` says."""
+    from jupyter_core.paths import jupyter_config_path
+
+    for folder in jupyter_config_path():
+        for name in _CONFIG:
+            said = _said(os.path.join(folder, name))
+            if said is not None:
+                return said
+    return False
+
+
+def _said(file: str) -> bool | None:
+    try:
+        with open(file, encoding="utf-8") as stream:
+            told = json.load(stream)["ServerApp"]["jpserver_extensions"]["mistral_nb"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return bool(told)

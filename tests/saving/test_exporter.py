@@ -1,0 +1,147 @@
+"""What nbconvert writes holds no key, in any format, by one line of configuration."""
+
+import base64
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kernels import clean_environment
+from keys import make_key, make_text
+from nbconvert.exporters import HTMLExporter, get_exporter
+from servers import notebook
+from traitlets.config import Config
+
+from mistral_nb.key import Key
+from mistral_nb.saving.exporter import NotExported, RemoveKeys
+from mistral_nb.store.index import Index
+
+LINE = "c.Exporter.preprocessors = ['mistral_nb.saving.exporter.RemoveKeys']"
+FORMATS = ("html", "script", "markdown", "latex", "rst", "asciidoc", "notebook", "slides", "python")
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    return clean_environment(tmp_path)
+
+
+@pytest.fixture
+def key(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Key:
+    monkeypatch.setenv("MISTRAL_NB_HOME", env["MISTRAL_NB_HOME"])
+    key = make_key()
+    Index(env["MISTRAL_NB_HOME"]).remember(key)
+    return key
+
+
+def holding(text: str, *, form: str = "html", split: bool = True) -> dict[str, Any]:
+    """The key in a source, a stream, HTML, an SVG, LaTeX, a traceback and a markdown cell.
+
+    ``split``: in the traceback a colour stands within it. LaTeX needs Inkscape for an SVG, and some
+    formats Pandoc for markdown: they do without.
+    """
+    colour = "\x1b[0m" if split else ""
+    broken = f"\x1b[31m{text[:16]}{colour}{text[16:]}"
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg"><text>{text}</text></svg>'
+    outputs = [
+        {"output_type": "stream", "name": "stdout", "text": f"key {text}\n"},
+        {"output_type": "display_data", "metadata": {}, "data": {"text/html": f"<b>{text}</b>", "text/plain": text}},
+        {"output_type": "display_data", "metadata": {}, "data": {"image/svg+xml": svg, "text/plain": "svg"}},
+        {"output_type": "display_data", "metadata": {}, "data": {"text/latex": f"$\\text{{{text}}}$"}},
+        {
+            "output_type": "error",
+            "ename": "E",
+            "evalue": text,
+            "traceback": [broken],
+        },
+    ]
+    made = notebook("from mistralai import Mistral", f'client = Mistral("{text}")', outputs=outputs)
+    if form == "latex":
+        del made["cells"][0]["outputs"][2]
+    if form == "asciidoc":
+        del made["cells"][0]["outputs"][1:4]
+    if form not in ("latex", "rst", "asciidoc"):
+        made["cells"].append({"id": "m", "cell_type": "markdown", "metadata": {}, "source": f"The key is `{text}`."})
+    made["metadata"]["language_info"] = {"name": "python", "file_extension": ".py"}
+    return made
+
+
+def export(form: str, file: Path, *, on: bool) -> tuple[str, dict[str, Any]]:
+    config = Config({"Exporter": {"preprocessors": ["mistral_nb.saving.exporter.RemoveKeys"] if on else []}})
+    config.TemplateExporter.exclude_input_prompt = True
+    body, resources = get_exporter(form)(config=config).from_filename(str(file))
+    return body, resources
+
+
+def everything(exported: tuple[str, dict[str, Any]]) -> bytes:
+    """The body and the files beside it."""
+    body, resources = exported
+    return b"\n".join([body.encode(), *(data for data in (resources.get("outputs") or {}).values())])
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("suspected", [False, True])
+def test_no_format_holds_a_key(form: str, suspected: bool, key: Key, tmp_path: Path) -> None:
+    text = make_text() if suspected else key.reveal()
+    file = tmp_path / "a.ipynb"
+    before = json.dumps(holding(text, form=form, split=not suspected))
+    file.write_text(before)
+    cleaned = everything(export(form, file, on=True))
+    for part in (text, text[:15], text[-15:], base64.b64encode(text.encode()).decode()):
+        assert part.encode() not in cleaned
+    assert b"redacted" in cleaned
+    assert text.encode() in everything(export(form, file, on=False))
+    assert file.read_text() == before
+
+
+def test_a_notebook_without_a_key_is_exported_as_ever(key: Key, tmp_path: Path) -> None:
+    file = tmp_path / "a.ipynb"
+    for form in ("markdown", "notebook", "latex"):
+        file.write_text(json.dumps(holding("nothing to see", form=form)))
+        assert everything(export(form, file, on=True)) == everything(export(form, file, on=False))
+
+
+@pytest.mark.parametrize("form", ["html", "script", "markdown"])
+def test_one_line_in_the_settings_turns_it_on(form: str, key: Key, env: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "a b.ipynb"
+    file.write_text(json.dumps(holding(key.reveal())))
+
+    def convert() -> str:
+        command = [sys.executable, "-m", "nbconvert", "--to", form, "--stdout", str(file)]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=True)
+        assert key.reveal() not in done.stderr
+        return done.stdout
+
+    assert key.reveal() in convert()
+    Path(env["JUPYTER_CONFIG_DIR"], "jupyter_nbconvert_config.py").write_text(f"c = get_config()\n{LINE}\n")
+    assert key.reveal() not in convert()
+
+
+def test_what_was_removed_is_logged_by_tail_and_cell(
+    key: Key, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "a.ipynb"
+    file.write_text(json.dumps(notebook("x", f'key = "{key.reveal()}"')))
+    exporter = HTMLExporter()
+    exporter.register_preprocessor(RemoveKeys, enabled=True)
+    exporter.log.addHandler(caplog.handler)
+    exporter.from_filename(str(file))
+    assert f"mistral_nb: a: 1 key removed: …{key.tail} (remembered) in cell 2" in caplog.text
+    assert key.reveal() not in caplog.text
+
+
+def test_what_cannot_be_searched_is_not_exported() -> None:
+    class Odd(dict):  # type: ignore[type-arg]
+        def items(self) -> Any:
+            raise ValueError(secret)
+
+    secret = make_text()
+    with pytest.raises(NotExported, match="was not exported") as raised:
+        RemoveKeys().preprocess({"cells": []}, {"outputs": Odd(a=b"")})
+    assert secret not in str(raised.value)
+
+
+def test_the_line_is_the_one_in_the_readme() -> None:
+    readme = Path(__file__).parent.parent.parent / "README.md"
+    assert LINE.replace("'", '"') in readme.read_text(encoding="utf-8")

@@ -1,0 +1,70 @@
+"""Notebooks that jupytext keeps as text: its contents manager saves once a file, and each is searched."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from kernels import clean_environment
+from keys import make_key, make_text
+from servers import RunningServer, notebook, start_server
+
+from mistral_nb.key import MARKER, Key
+from mistral_nb.store.index import Index
+
+PAIRED = {"jupytext": {"formats": "ipynb,py:percent,md"}}
+
+
+@pytest.fixture(scope="module")
+def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return clean_environment(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="module")
+def key(env: dict[str, str]) -> Key:
+    key = make_key()
+    Index(env["MISTRAL_NB_HOME"]).remember(key)
+    return key
+
+
+@pytest.fixture(scope="module")
+def on(env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with start_server(env, tmp_path_factory.mktemp("on") / "served", jupyterlab_jupytext=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def off(env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with start_server(env, tmp_path_factory.mktemp("off") / "served", on=False, jupyterlab_jupytext=True) as server:
+        yield server
+
+
+@pytest.mark.parametrize("suspected", [False, True])
+@pytest.mark.parametrize("metadata", [PAIRED, {"jupytext": {**PAIRED["jupytext"], "notebook_metadata_filter": "-all"}}])
+def test_every_file_of_a_pair_is_saved_without_keys(
+    suspected: bool, metadata: Any, on: RunningServer, off: RunningServer, key: Key
+) -> None:
+    text = make_text() if suspected else key.reveal()
+    content = notebook("from mistralai import Mistral", f'client = Mistral(api_key="{text}")', **metadata)
+    for server in (on, off):
+        assert server.save("pair.ipynb", content).status in (200, 201)
+    for name in ("pair.ipynb", "pair.py", "pair.md"):
+        assert text.encode() not in on.file(name)
+        assert MARKER.encode() in on.file(name)
+        assert text.encode() in off.file(name)
+
+
+def test_a_text_that_is_opened_as_a_notebook_is_saved_without_keys(
+    on: RunningServer, off: RunningServer, key: Key
+) -> None:
+    for server in (on, off):
+        assert server.save("alone.py", notebook("x = 1", f'key = "{key.reveal()}"')).status in (200, 201)
+    assert key.reveal().encode() not in on.file("alone.py")
+    assert key.reveal().encode() in off.file("alone.py")
+    assert b"x = 1" in on.file("alone.py")
+
+
+def test_a_pair_without_a_key_is_saved_as_ever(on: RunningServer, off: RunningServer) -> None:
+    for server in (on, off):
+        assert server.save("quiet.ipynb", notebook("x = 1", **PAIRED)).status in (200, 201)
+    for name in ("quiet.ipynb", "quiet.py", "quiet.md"):
+        assert on.file(name) == off.file(name)
