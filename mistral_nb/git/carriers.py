@@ -1,0 +1,87 @@
+"""Which commits carry a blob, at which path: one walk over the history, first parents compared."""
+
+import os
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from mistral_nb.git.plumbing import Git
+
+_START = b"\x01"
+_FORMAT = "--format=%x01%H%x00%P%x00%ct%x00%an%x00%aI"
+_WALK = ("--raw", "-z", "--no-abbrev", "--no-renames", "--diff-merges=first-parent", "--topo-order", "--reverse")
+_CHUNK = 1 << 20
+
+
+class Commit(NamedTuple):
+    name: str
+    time: int  # of committing, seconds since 1970
+    author: str
+    date: str  # the author's, ISO
+
+
+class Carried(NamedTuple):
+    """A blob at a path: the first and the last commit, by time, whose tree holds it there."""
+
+    path: str
+    first: Commit
+    last: Commit
+
+
+def carriers(git: Git, revisions: Sequence[str], blobs: Iterable[str]) -> dict[str, list[Carried]]:
+    """For each blob the paths it stood at. A blob that no commit holds (staged only) has none."""
+    wanted = {os.fsencode(blob) for blob in blobs}
+    carried: dict[str, frozenset[tuple[bytes, bytes]]] = {}  # commit → paths and wanted blobs in its tree
+    found: dict[tuple[bytes, bytes], tuple[Commit, Commit]] = {}
+    for commit, parent, changes in _walked(git, revisions):
+        state = carried.get(parent, frozenset())
+        touched = {path for path, _ in changes}
+        if touched:
+            kept = {entry for entry in state if entry[0] not in touched}
+            state = frozenset(kept | {(path, blob) for path, blob in changes if blob in wanted})
+        if not state:
+            continue
+        carried[commit.name] = state
+        for entry in state:
+            first, last = found.get(entry, (commit, commit))
+            earliest = min(first, commit, key=lambda one: one.time)
+            found[entry] = earliest, max(commit, last, key=lambda one: one.time)
+    result: dict[str, list[Carried]] = {}
+    for (path, blob), (first, last) in found.items():
+        result.setdefault(blob.decode(), []).append(Carried(os.fsdecode(path), first, last))
+    return result
+
+
+def _walked(git: Git, revisions: Sequence[str]) -> Iterator[tuple[Commit, str, list[tuple[bytes, bytes]]]]:
+    """Each commit, parents first, with its first parent and what it changed: paths and new blobs."""
+    words = ["git", "log", *_WALK, _FORMAT, *revisions, "--"]
+    environ = git.environ | {"GIT_NO_LAZY_FETCH": "1"}
+    with subprocess.Popen(
+        words, cwd=git.folder, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout  # noqa: S101, for the type checker
+        tokens = _tokens(iter(lambda: process.stdout.read(_CHUNK), b""))  # type: ignore[union-attr]
+        token = next(tokens, None)
+        while token is not None:
+            name = token.lstrip(b"\n").removeprefix(_START)
+            parents, time, author, date = (next(tokens, b"") for _ in range(4))
+            changes: list[tuple[bytes, bytes]] = []
+            for token in tokens:
+                entry = token.lstrip(b"\n")
+                if entry.startswith(_START):
+                    break
+                if entry.startswith(b":"):
+                    changes.append((next(tokens, b""), entry.split(b" ")[3]))
+            else:
+                token = None
+            commit = Commit(name.decode(), int(time or 0), author.decode("utf-8", "replace"), date.decode())
+            yield commit, parents.partition(b" ")[0].decode(), changes
+
+
+def _tokens(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\0")
+        yield from whole
+    if rest.strip():
+        yield rest

@@ -1,0 +1,208 @@
+"""A first glance: most files hold nothing, and that can be told without importing the engine.
+
+Answers "nothing" only where `mistral_nb.scrub` would find nothing to rewrite, and sends everything
+else to it. Imports nothing but built-in modules: regular expressions alone cost half of what starting
+Python does.
+"""
+
+import os
+
+_INDEX = "workspaces.json"
+_STANDARD = 32  # the length of every key seen so far
+_CONTEXT = (b"stral", b"STRAL", b"Illegal header value")  # a part of Mistral and of Codestral
+_LARGEST = 100_000  # bytes: where the closer look pays for being imported
+_WIDE = (b"\xff\xfe", b"\xfe\xff")  # byte order marks of UTF-16
+_IMAGES = (b'"image/png": "', b'"image/jpeg": "')
+_SUSPICIOUS = b"%" * 128  # in place of a text that is hard to tell
+_HIGH = bytes(range(128, 256))
+_BARS_TO_SPACES = bytes.maketrans(b"|", b" ")
+_STRIPPED = b' \t\r",\\[]'
+_DIGITS = b"0123456789"
+_ALNUM = _DIGITS + b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+# What may hide something inside a key in ways that take a closer look.
+_ELABORATE = (b"\\u", b"\x1b", b"&#", b"&shy", b"&zw", b"&Zero")
+_COLOUR = b"\\u001b["
+# Between two stream outputs, as Jupyter writes notebooks; and, its lines run together, in any other way.
+_STREAM_GAPS = tuple(
+    b'"\n     ]\n    },\n    {\n     "name": "std%b",\n     "output_type": "stream",\n     "text": [\n      "' % name
+    for name in (b"out", b"err")
+)
+_NEXT_STREAM = (b'}{name": "std', b'}{output_type": "stream', b'}{text":', b"},{", b"}, {")
+
+
+def _members(characters: bytes) -> bytes:
+    return bytes(107 if c in characters else 32 for c in range(256))
+
+
+_IN_RUNS = _members(_ALNUM + b"_-%\\")
+_IN_KEYS = _members(_ALNUM)
+# The four characters that three characters of a key become in base64, and the first of two in hex.
+_BASE64 = tuple(
+    map(
+        _members,
+        (
+            b"LMNOQRSTUVWXYZabcde",
+            b"CDEFGHSTUVWXijklmnyz0123",
+            b"ABEFIJMNQRUVYZcdghklopstwx014589",
+            b"BCDEFGHIJKLMNOPQRSTUVWXYZafhijklmnopqrstuvwxyz0123456",
+        ),
+    )
+)
+_HEX = _members(b"234567")
+
+
+class Glance:
+    """``home``: the folder of the index, which is read once, when the first file comes."""
+
+    def __init__(self, home: str) -> None:
+        self._home = home
+        self._tails: list[bytes] | None = None  # None: every file needs a closer look
+        self._shortest = _STANDARD
+        self._read = False
+
+    def nothing_in(self, data: bytes, *, briefly: bool = False) -> bool:
+        """Whether there is certainly no remembered and no suspected key in a notebook.
+
+        ``briefly``: where the engine is imported already, which then does the rest faster.
+        """
+        if not data:
+            return True
+        if not self._read:
+            self._read_index()
+        if self._tails is None or data[:2] in _WIDE or b"\0" in data:
+            return False
+        if not self._tails and not _names_mistral(data):
+            return True
+        text = b"" if briefly else _without_images(data)
+        return 0 < len(text) <= _LARGEST and self._nothing_joined(_without_colours(text))
+
+    def _nothing_joined(self, text: bytes) -> bool:
+        """The same, of a text whose lines, streams and tags are still to be run together."""
+        if any(mark in text for mark in _ELABORATE):
+            return False
+        for gap in _STREAM_GAPS if text.count(b'"stream"') > 1 else ():
+            text = text.replace(gap, b"")
+        bare = _without_tags(text)
+        readings = [_joined(text), _joined(bare), _without_tags(_joined(text))] if bare is not text else [_joined(text)]
+        return all(self._quiet(reading, text) for reading in readings)
+
+    def _quiet(self, joined: bytes, text: bytes) -> bool:
+        """Whether no run of key characters could be, or hold, a key."""
+        return not any(self._suspicious(run, text) for run in _runs(joined, _IN_RUNS, self._shortest))
+
+    def _suspicious(self, run: bytes, text: bytes) -> bool:
+        if b"%" in run:
+            return True
+        plain = run.replace(b"\\", b"") if b"\\" in run else run
+        if any(tail in plain or tail in run for tail in self._tails or ()):
+            return True
+        if len(run) >= self._shortest * 4 // 3 and _may_be_encoded(run, self._shortest):
+            return True
+        return any(_mixed(part) for part in _runs(run, _IN_KEYS, _STANDARD)) and _names_mistral(text)
+
+    def _read_index(self) -> None:
+        self._read = True
+        try:
+            with open(os.path.join(self._home, _INDEX), "rb") as file:
+                text = file.read().decode()
+        except FileNotFoundError:
+            self._tails = []
+            return
+        except (OSError, ValueError):
+            return
+        try:
+            entries = _parsed(text).get("seen", ())
+            self._shortest = min([_STANDARD, *(int(entry["length"]) for entry in entries)])
+            tails = [str(entry["tail"]).encode() for entry in entries if entry["fingerprint"]]
+        except Exception:  # noqa: BLE001, however it is damaged: the closer look says so
+            return
+        self._tails = tails if all(tails) and self._shortest > 0 else None
+
+
+def _parsed(text: str) -> "dict[str, list[dict[str, str | int]]]":
+    """What ``json.loads`` gives, by the C code it uses: importing json costs as much as Python itself."""
+    import _json
+
+    class Options:
+        strict = True
+        object_hook = object_pairs_hook = None
+        parse_float, parse_int, parse_constant = float, int, float
+        memo = None
+
+    text = text.strip(" \t\r\n")
+    value, end = _json.make_scanner(Options())(text, 0)  # type: ignore[arg-type,unused-ignore]
+    if end != len(text):
+        raise ValueError("there is more after the document")
+    parsed: dict[str, list[dict[str, str | int]]] = value
+    return parsed
+
+
+def _names_mistral(text: bytes) -> bool:
+    return any(word in text for word in _CONTEXT)
+
+
+def _mixed(run: bytes) -> bool:
+    return not (run.isdigit() or run.isalpha() or run.islower() or run.isupper())
+
+
+def _may_be_encoded(run: bytes, shortest: int) -> bool:
+    """Whether enough groups in a row look as key characters do in base64 or in hex."""
+    groups = b"k" * ((shortest - 2) // 3)
+    return any(
+        all(groups in run[shift + place :: 4].translate(members) for place, members in enumerate(_BASE64))
+        for shift in range(4)
+    ) or any(b"k" * shortest in run[shift::2].translate(_HEX) for shift in range(2))
+
+
+def _without_images(data: bytes) -> bytes:
+    for mark in _IMAGES:
+        first, *others = data.split(mark)
+        if others:
+            # what follows a payload starts at its closing quote; one that is not closed stays
+            data = b" ".join([first, *(other[max(0, other.find(b'"')) :] for other in others)])
+    return data
+
+
+def _without_colours(text: bytes) -> bytes:
+    """Without the escape codes of colours; any other stays where it is."""
+    first, *others = text.split(_COLOUR)
+    parts = [first]
+    for other in others:
+        code = other[:12].partition(b"m")[0]
+        known = not code.strip(_DIGITS + b";") and other[len(code) : len(code) + 1] == b"m"
+        parts += [other[len(code) + 1 :]] if known else [_COLOUR, other]
+    return b"".join(parts)
+
+
+def _joined(text: bytes) -> bytes:
+    """The lines run together, with what a notebook or a frame puts around them left out.
+
+    Where streams meet in another way than in Jupyter's notebooks, a run that takes a closer look.
+    """
+    streams = text.count(b'"stream"')
+    text = text.translate(_BARS_TO_SPACES, _HIGH).replace(b"\\r", b"")
+    if text[:2] == b'{"':  # JSON without line breaks of its own
+        text = text.replace(b'", "', b"").replace(b'","', b"")
+    text = b"".join([line.strip(_STRIPPED) for line in text.replace(b"\\n", b"\n").split(b"\n")])
+    meet = streams > 1 and (text[:1] != b"{" or any(mark in text for mark in _NEXT_STREAM))
+    return _SUSPICIOUS if meet else text
+
+
+def _without_tags(text: bytes) -> bytes:
+    """The text without HTML tags; the same object where there are none."""
+    first, *others = text.split(b"<")
+    if not others:
+        return text
+    return first + b"".join([other.partition(b">")[2] if b">" in other else b"<" + other for other in others])
+
+
+def _runs(text: bytes, members: bytes, shortest: int) -> list[bytes]:
+    """The runs of at least so many characters of a table."""
+    classes, needle, found = text.translate(members), b"k" * shortest, []
+    start = classes.find(needle)
+    while start >= 0:
+        end = classes.find(b" ", start + shortest)
+        end = len(classes) if end < 0 else end
+        found.append(text[start:end])
+        start = classes.find(needle, end)
+    return found

@@ -1,0 +1,109 @@
+"""The hook that scans what is about to leave."""
+
+from pathlib import Path
+
+import pytest
+from git_repos import Repo, notebook, uses
+
+from mistral_nb.git.prepush import HookElsewhere
+from mistral_nb.key import Key
+
+_EXISTING = '#!/bin/sh\n{ echo "$@"; cat; } >> "$(dirname "$0")/seen"\nexit %d\n'
+
+
+@pytest.fixture
+def pushing(bare: Repo) -> Repo:
+    """Pushes are scanned; the filter is not in the way of committing a key."""
+    bare.git("init", "-q", "--bare", "../the remote.git")
+    bare.git("remote", "add", "origin", "../the remote.git")
+    bare.write("nb.ipynb", notebook("1"))
+    bare.commit("the start")
+    bare.protect(local=True, pre_push=True)
+    (bare.path / ".git/info/attributes").unlink()
+    return bare
+
+
+def existing(repo: Repo, code: int) -> Path:
+    file = repo.path / ".git/hooks/pre-push"
+    file.write_text(_EXISTING % code)
+    file.chmod(0o755)
+    return file
+
+
+def test_a_key_is_not_pushed_and_the_way_out_is_named(pushing: Repo, key: Key) -> None:
+    pushing.git("push", "-q", "-u", "origin", "main")
+    pushing.write("script.py", uses(key).encode())  # no notebook: the filter would not have seen it
+    pushing.commit("with a key")
+    refused = pushing.run("push")
+    said = refused.stdout + refused.stderr
+    assert refused.returncode != 0
+    for part in ("script.py", f"…{key.tail}", "git push --no-verify", "A Person", "Revoke"):
+        assert part in said
+    assert key.reveal() not in said
+    pushing.git("push", "-q", "--no-verify")
+    pushing.write("more.txt", b"more")
+    pushing.commit("what is there already is not scanned again")
+    pushing.git("push", "-q")
+
+
+def test_a_new_branch_a_tag_and_a_forced_push_are_scanned(pushing: Repo, key: Key) -> None:
+    pushing.git("push", "-q", "origin", "main")
+    pushing.git("switch", "-q", "-c", "topic")
+    pushing.write("a.ipynb", notebook(uses(key)))
+    pushing.commit()
+    pushing.git("rm", "-q", "a.ipynb")
+    pushing.git("commit", "-q", "-m", "it is only in the history now")
+    pushing.git("tag", "-a", "-m", "x", "v1")
+    for words in (("topic",), ("v1",), ("--all",), ("-f", "topic:main"), ("HEAD:refs/heads/new",)):
+        assert pushing.run("push", "origin", *words).returncode != 0, words
+    pushing.git("switch", "-q", "main")
+    pushing.git("push", "-q", "origin", "main:fine")
+
+
+def test_deleting_a_branch_and_pushing_nothing_are_let_through(pushing: Repo) -> None:
+    pushing.git("push", "-q", "origin", "main", "main:other")
+    pushing.git("push", "-q", "origin", ":other")
+    pushing.git("push", "-q", "origin", "main")
+
+
+def test_pushing_to_an_address_without_a_name_is_scanned(pushing: Repo, key: Key) -> None:
+    pushing.git("push", "-q", "../the remote.git", "main")
+    pushing.write("a.ipynb", notebook(uses(key)))
+    pushing.commit()
+    assert pushing.run("push", "../the remote.git", "main").returncode != 0
+
+
+@pytest.mark.parametrize("code", [0, 7])
+def test_a_hook_that_was_there_runs_first_with_the_same_words(code: int, bare: Repo, key: Key) -> None:
+    bare.git("init", "-q", "--bare", "../there.git")
+    bare.write("nb.ipynb", notebook("1"))
+    bare.commit()
+    file = existing(bare, code)
+    before = file.read_text()
+    bare.protect(pre_push=True)
+    bare.protect(pre_push=True)
+    done = bare.run("push", "../there.git", "main")
+    assert (done.returncode == 0) == (code == 0)
+    seen = (bare.path / ".git/hooks/seen").read_text().splitlines()
+    assert seen[0] == "../there.git ../there.git"
+    assert seen[1].startswith("refs/heads/main ")
+    bare.act("unprotect")
+    assert file.read_text() == before
+    assert not Path(f"{file}.before-mistral-nb").exists()
+
+
+def test_a_folder_of_hooks_that_others_share_is_left_alone(bare: Repo, tmp_path: Path) -> None:
+    bare.git("config", "core.hooksPath", str(tmp_path / "shared hooks"))
+    with pytest.raises(HookElsewhere, match="shared hooks") as caught:
+        bare.protect(pre_push=True)
+    assert "git-filter --pre-push" in caught.value.todo
+    assert not (tmp_path / "shared hooks").exists()
+
+
+def test_when_the_scanner_is_gone_the_push_is_stopped_and_the_repair_named(pushing: Repo) -> None:
+    hook = pushing.path / ".git/hooks/pre-push"
+    hook.write_text(hook.read_text().replace("set -- ", "set -- /gone", 1))
+    failed = pushing.run("push", "origin", "main")
+    assert failed.returncode != 0
+    assert "protect --pre-push" in failed.stderr
+    assert "git push --no-verify" in failed.stderr
