@@ -1,0 +1,23 @@
+"""Asking in IPython: whether somebody can answer, and the answer."""
+
+import sys
+from typing import Any
+
+from mistral_nb.asker import ask_person
+from mistral_nb.errors import CannotAsk
+from mistral_nb.report import Answer, Ask
+
+
+def can_ask(shell: Any) -> bool:
+    """Whether the front end can ask for input: a kernel's client says so with every request."""
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:  # terminal IPython, or plain Python
+        return sys.stdin is not None and sys.stdin.isatty()
+    return bool(getattr(kernel, "_allow_stdin", False))
+
+
+def answer(shell: Any, ask: Ask) -> Answer:
+    """What the person says to one question. Raises `CannotAsk`, `Cancelled`."""
+    if not can_ask(shell):
+        raise CannotAsk("This front end can't ask for input.")
+    return ask_person(ask)

@@ -1,0 +1,361 @@
+// The browser's side of the card: a form, and what seals it. The kernel's side is card.py.
+//
+// What is typed is encrypted here for one public key of the kernel, with WebCrypto, and leaves as a
+// custom message: {to, public, iv, sealed}. It is in no trait of the model, so in no widget state; the
+// fields are emptied before anything is sent. sealing.py says what this does and does not protect from.
+
+const INFO = "mistral-nb sealed prompt 1";
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const SIGNS = { ok: ["✓", ""], warn: ["!", "Note: "], bad: ["✗", "Problem: "], "": ["", ""] };
+const KEYS = ["keydown", "keypress", "keyup"];
+const SLOW = 10_000; // milliseconds without a word from the kernel
+
+// ---- sealing
+
+const bytes = (text) => new TextEncoder().encode(text);
+const toBase64 = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)));
+const fromBase64 = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+
+async function seal(fields, to, widget) {
+  const curve = { name: "ECDH", namedCurve: "P-256" };
+  const subtle = crypto.subtle;
+  const theirs = fromBase64(to);
+  const pair = await subtle.generateKey(curve, false, ["deriveBits"]);
+  const own = new Uint8Array(await subtle.exportKey("raw", pair.publicKey));
+  const kernel = await subtle.importKey("raw", theirs, curve, false, []);
+  const shared = await subtle.deriveBits({ name: "ECDH", public: kernel }, pair.privateKey, 256);
+  const secret = await subtle.importKey("raw", shared, "HKDF", false, ["deriveKey"]);
+  const derivation = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array([...theirs, ...own]), info: bytes(INFO) };
+  const key = await subtle.deriveKey(derivation, secret, { name: "AES-GCM", length: 256 }, false, ["encrypt"]);
+  const iv = crypto.getRandomValues(new Uint8Array(12));
+  const cipher = { name: "AES-GCM", iv, additionalData: bytes(widget) };
+  const sealed = await subtle.encrypt(cipher, key, bytes(JSON.stringify(fields)));
+  return { to, public: toBase64(own), iv: toBase64(iv), sealed: toBase64(sealed) };
+}
+
+// ---- small helpers
+
+function make(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === true) node.setAttribute(name, "");
+    else if (value !== false && value != null) node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+}
+
+let views = 0;
+
+// Password managers, autocorrect and spelling services are told to keep out.
+const UNTOUCHED = {
+  autocomplete: "off",
+  autocapitalize: "off",
+  autocorrect: "off",
+  spellcheck: "false",
+  "data-lpignore": "true",
+  "data-1p-ignore": true,
+  "data-bwignore": true,
+  "data-form-type": "other",
+};
+const masked = (id) => make("input", { ...UNTOUCHED, id, type: "password", autocomplete: "new-password" });
+const field = (id, label, input, hint, kind = "") =>
+  make("div", { class: `field ${kind}` }, make("label", { for: id }, label), input, ...(hint ? [hint] : []));
+
+// ---- the card
+
+class Card {
+  constructor(model, el) {
+    this.model = model;
+    this.view = `${Date.now().toString(36)}-${(views += 1)}-${Math.random().toString(36).slice(2)}`;
+    this.id = `mistral-nb-${this.view}`;
+    this.ask = null; // what the kernel waits for
+    this.over = false;
+    this.build(el);
+    this.listen();
+    const secure = Boolean(globalThis.isSecureContext && globalThis.crypto?.subtle);
+    this.say(secure ? "Getting ready …" : "This page can't seal what is typed: it is neither https nor localhost.", secure ? "" : "warn");
+    this.send({ kind: "ready", view: this.view, secure });
+  }
+
+  build(el) {
+    const id = (part) => `${this.id}-${part}`;
+    this.workspace = make("input", { ...UNTOUCHED, id: id("workspace"), type: "text", list: id("kept"), "aria-describedby": id("holds") });
+    this.kept = make("datalist", { id: id("kept") });
+    this.holds = make("div", { class: "hint", id: id("holds") });
+    this.key = masked(id("key"));
+    this.key.setAttribute("aria-describedby", id("check"));
+    this.check = make("div", { class: "hint", id: id("check"), "aria-live": "polite" });
+    this.page = make("a", { target: "_blank", rel: "noopener noreferrer" }, "Your keys at Mistral ↗");
+    this.name = make("input", { ...UNTOUCHED, id: id("name"), type: "text", maxlength: 120 });
+    this.expires = make("select", { id: id("expires") });
+    for (const [value, label] of [["", "unknown"], ["30d", "in 30 days"], ["90d", "in 90 days"], ["180d", "in 180 days"], ["date", "on a date …"], ["never", "never"]])
+      this.expires.append(make("option", { value }, label));
+    this.date = make("input", { id: id("date"), type: "date", hidden: true, "aria-label": "Date of expiry" });
+    this.form = make(
+      "fieldset",
+      { class: "form", "aria-labelledby": id("title") },
+      field(id("key"), "Key", this.key, make("div", { class: "under" }, this.check, this.page), "wide"),
+      field(id("workspace"), "Workspace", this.workspace, this.holds, "wide"),
+      this.kept,
+      field(id("name"), "Name (optional)", this.name),
+      field(id("expires"), "Expires (optional)", make("div", { class: "pair" }, this.expires, this.date)),
+    );
+    this.title = make("div", { class: "title", id: id("title") }, "Mistral API key");
+    this.said = make("div", { class: "said", role: "status", "aria-live": "polite" });
+    this.question = make("div", { class: "question" });
+    this.actions = make("div", { class: "actions" });
+    this.why = make("div", { class: "why" }, "What you type is encrypted in this page, for this notebook's kernel alone.");
+    this.card = make(
+      "section",
+      { class: "card", "aria-labelledby": id("title"), "data-lm-suppress-shortcuts": "true" },
+      make("div", { class: "head" }, this.title, this.why),
+      this.form, this.said, this.question, this.actions,
+    );
+    this.form.hidden = true;
+    el.classList.add("mistral-nb-card");
+    el.replaceChildren(this.card);
+  }
+
+  listen() {
+    // The notebook's own keys (dd deletes a cell) and menus stay out of the card. It listens on the
+    // document before anything inside hears a key, so the card listens on the window, which is earlier.
+    this.pressed = (event) => {
+      if (!this.card.contains(event.target)) return;
+      event.stopPropagation();
+      if (event.type === "keydown" && !event.isComposing) this.press(event);
+    };
+    for (const kind of KEYS) window.addEventListener(kind, this.pressed, true);
+    for (const kind of ["paste", "copy", "cut", "contextmenu", "input"])
+      this.card.addEventListener(kind, (event) => event.stopPropagation());
+    this.key.addEventListener("input", () => this.showTail());
+    this.workspace.addEventListener("input", () => this.showHeld());
+    this.expires.addEventListener("change", () => {
+      this.date.hidden = this.expires.value !== "date";
+      if (!this.date.hidden) this.date.focus();
+    });
+    this.heard = (message) => this.take(message);
+    this.lost = () => this.end("The kernel was restarted: nothing can be typed here any more. Run the cell again.", "warn");
+    this.checked = async () => {
+      const model = await this.model.widget_manager?.get_model?.(this.widget);
+      if (!model?.comm_live) this.lost();
+    };
+    this.left = () => this.send({ kind: "gone", view: this.view });
+    this.model.on("msg:custom", this.heard);
+    this.model.on("comm_live_update", this.checked);
+    window.addEventListener("pagehide", this.left);
+  }
+
+  press(event) {
+    if (event.key === "Escape") this.cancel();
+    else if (event.key === "Enter" && event.target.matches("input")) this.submit();
+    else return;
+    event.preventDefault();
+  }
+
+  stop() {
+    clearTimeout(this.slow);
+    for (const kind of KEYS) window.removeEventListener(kind, this.pressed, true);
+    this.key.value = "";
+    window.removeEventListener("pagehide", this.left);
+    this.model.off("msg:custom", this.heard);
+    this.model.off("comm_live_update", this.checked);
+    if (!this.over) this.left();
+  }
+
+  send(message) {
+    if (this.over) return;
+    try {
+      this.model.send(message);
+    } catch {
+      this.lost();
+    }
+  }
+
+  // ---- what the kernel says
+
+  take(message) {
+    clearTimeout(this.slow);
+    if (this.over) return;
+    if (message.kind === "step") this.say(message.lines, message.state);
+    if (message.kind === "done") this.end(message.lines, message.state);
+    if (message.kind === "ask" && message.to !== this.ask?.to) this.show(message);
+  }
+
+  show(ask) {
+    this.ask = ask;
+    this.widget = ask.widget;
+    this.card.removeAttribute("aria-busy");
+    this.question.replaceChildren();
+    if (ask.form) this.showForm(ask.form);
+    this.form.hidden = !ask.form && !this.formShown;
+    this.form.disabled = !ask.form;
+    this.say(ask.lines, ask.state);
+    const focus = ask.form ? this.formButtons(ask) : this.showQuestion(ask);
+    this.focusOn(focus);
+  }
+
+  showForm(form) {
+    this.formShown = true;
+    this.keptTails = form.kept;
+    this.typed = form.typed;
+    this.kept.replaceChildren(...Object.entries(form.kept).map(([name, tail]) => make("option", { value: name }, `holds …${tail}`)));
+    this.page.href = form.page;
+    this.date.min = form.today;
+    for (const name of ["workspace", "name", "expires"]) {
+      if (!(this.settle(this[name], form.given[name])) && !this[name].value) this.prefill(name, form.draft[name] ?? "");
+    }
+    this.workspace.placeholder = "as it is named at Mistral";
+    this.showTail();
+    this.showHeld();
+  }
+
+  // What came with the command stands there, and can't be changed here.
+  settle(input, value) {
+    if (value == null) return false;
+    if (input === this.expires && ![...input.options].some((option) => option.value === value))
+      input.append(make("option", { value }, value));
+    input.value = value;
+    if (input === this.expires) input.disabled = true;
+    else input.readOnly = true;
+    return true;
+  }
+
+  prefill(name, value) {
+    const dated = name === "expires" && /^\d{4}-/.test(value);
+    this[name].value = dated ? "date" : value;
+    if (dated) this.date.value = value;
+    if (name === "expires") this.date.hidden = !dated;
+  }
+
+  formButtons(ask) {
+    const buttons = [this.button(ask.form.again ? "Try again" : "Save", () => this.submit(), "primary")];
+    if (ask.form.again) buttons.push(this.button("Keep it anyway", () => this.answer({ [ask.name]: "yes" })));
+    this.actions.replaceChildren(...buttons, this.button("Cancel", () => this.cancel()));
+    return this.key;
+  }
+
+  showQuestion(ask) {
+    const id = `${this.id}-answer`;
+    const cancel = this.button("Cancel", () => this.cancel());
+    this.input = null;
+    if (ask.choices.length && ask.choices.length <= 3) {
+      this.question.append(make("div", { id, class: "asked" }, ask.question));
+      const label = (choice) => choice[0].toUpperCase() + choice.slice(1);
+      const buttons = ask.choices.map((choice) => this.button(label(choice), () => this.answer({ [ask.name]: choice }), choice === ask.default ? "primary" : ""));
+      for (const button of buttons) button.setAttribute("aria-describedby", id);
+      this.actions.replaceChildren(...buttons, cancel);
+      return buttons.find((button) => button.classList.contains("primary")) ?? buttons.at(-1); // without a default, Enter agrees to nothing
+    }
+    if (ask.choices.length) this.input = make("select", { id }, ...ask.choices.map((choice) => make("option", {}, choice)));
+    else this.input = ask.masked ? masked(id) : make("input", { ...UNTOUCHED, id, type: "text" });
+    if (!ask.masked && ask.default) this.input.value = ask.default;
+    this.question.append(field(id, ask.question, this.input, null, "wide"));
+    this.actions.replaceChildren(this.button("OK", () => this.submit(), "primary"), cancel);
+    return this.input;
+  }
+
+  // ---- what a person does
+
+  submit() {
+    if (this.over || !this.ask || this.card.getAttribute("aria-busy")) return;
+    if (!this.ask.form) return this.input && this.answer({ [this.ask.name]: this.input.value });
+    const expires = this.expires.value === "date" ? this.date.value : this.expires.value;
+    const workspace = this.workspace.value.trim();
+    if (!this.key.value && !this.typed) return this.key.focus();
+    if (workspace && !NAME.test(workspace)) {
+      this.say("A workspace's name is at most 64 letters, digits, dots, dashes and underscores.", "warn");
+      return this.workspace.focus();
+    }
+    return this.answer({ key: this.key.value, workspace, name: this.name.value.trim(), expires });
+  }
+
+  async answer(fields) {
+    const { to, widget } = this.ask;
+    this.ask = null;
+    this.key.value = ""; // the page keeps nothing: what is not sealed below is gone
+    if (this.input) this.input.value = "";
+    this.showTail(true);
+    this.wait();
+    try {
+      this.send({ kind: "answer", ...(await seal(fields, to, widget)) });
+    } catch {
+      this.end("This browser could not seal what was typed. Use %mistral_key without --widget.", "bad");
+    }
+  }
+
+  wait() {
+    this.card.setAttribute("aria-busy", "true");
+    this.form.disabled = true;
+    this.question.replaceChildren();
+    this.actions.replaceChildren(this.button("Cancel", () => this.cancel()));
+    this.say("Sealed and sent …");
+    this.focusOn(this.actions.firstChild);
+    this.slow = setTimeout(() => this.say("No answer yet: the kernel reads this when it is free. If it was restarted, run the cell again.", "warn"), SLOW);
+  }
+
+  cancel() {
+    this.key.value = "";
+    this.say("Cancelling …");
+    this.send({ kind: "cancel" });
+  }
+
+  end(lines, state) {
+    if (this.over) return;
+    this.over = true;
+    clearTimeout(this.slow);
+    this.key.value = "";
+    this.card.removeAttribute("aria-busy");
+    const typing = this.card.contains(document.activeElement);
+    for (const part of [this.why, this.form, this.question, this.actions]) part.remove();
+    if (typing) this.card.closest(".jp-Cell")?.focus({ preventScroll: true }); // so that the keyboard goes on from here
+    this.say(lines, state);
+  }
+
+  // ---- what is shown
+
+  // One sentence or several. The sign and a word that is heard tell what the colour tells.
+  say(lines, state = "") {
+    const [sign, word] = SIGNS[state];
+    const text = make("div", {}, ...[lines].flat().map((line) => make("div", {}, line)));
+    const said = make("div", { class: `line ${state}` }, text);
+    if (word) text.firstChild?.prepend(make("span", { class: "only-heard" }, word));
+    if (sign) said.prepend(make("span", { class: "sign", "aria-hidden": "true" }, sign));
+    this.said.replaceChildren(...(lines.length ? [said] : []));
+  }
+
+  showTail(sent = false) {
+    const { length } = this.key.value;
+    this.key.placeholder = this.typed && !sent ? `…${this.typed}, typed before` : "";
+    if (!length) this.check.textContent = "";
+    else if (length < 16) this.check.textContent = `${length} characters`;
+    else this.check.textContent = `${length} characters, ends with …${this.key.value.trim().slice(-4)}`;
+  }
+
+  showHeld() {
+    const tail = this.keptTails?.[this.workspace.value.trim()];
+    this.holds.textContent = tail ? `holds …${tail} now: it will be replaced, once you agree` : "";
+  }
+
+  button(label, act, kind = "") {
+    const button = make("button", { type: "button", class: kind }, label);
+    button.addEventListener("click", act);
+    return button;
+  }
+
+  // Never out of a cell in which someone is typing.
+  focusOn(node) {
+    setTimeout(() => {
+      const active = document.activeElement;
+      const typing = active && !this.card.contains(active) && active.matches("input, textarea, select, [contenteditable=true]");
+      if (!typing && node.isConnected) node.focus({ preventScroll: false });
+    }, 60);
+  }
+}
+
+export default {
+  render({ model, el }) {
+    const card = new Card(model, el);
+    return () => card.stop();
+  },
+};

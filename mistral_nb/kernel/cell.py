@@ -1,0 +1,96 @@
+"""``%%mistral_key WORKSPACE``: the cell's own code, inside a ``with``, not run by another cell.
+
+So what the cell raises is what the front end hears, ``await`` stands at the top level, and every line
+keeps its number. The text is changed first (IPython must see code), then the tree: a ``with`` in the
+text would have to indent what follows, and with it the inside of strings.
+"""
+
+import ast
+import re
+from typing import Any
+
+MAGIC = "%%mistral_key"
+_FIRST_LINE = re.compile(rf"{MAGIC}(?:[ \t]+(?P<words>.*?))?[ \t]*(?:\n|$)")
+_MODULE, _ENTER = "mistral_nb.magic", "in_this_cell"
+_LAST = "_mistral_nb_last"
+
+
+def install(shell: Any) -> None:
+    """Let this shell understand the cell magic. Once is enough; again does nothing."""
+    uninstall(shell)
+    shell.input_transformers_cleanup.append(as_code)
+    shell.ast_transformers.append(WithKey())
+
+
+def uninstall(shell: Any) -> None:
+    for transformers in (shell.input_transformers_cleanup, shell.ast_transformers):
+        transformers[:] = [each for each in transformers if each is not as_code and not isinstance(each, WithKey)]
+
+
+def as_code(lines: list[str]) -> list[str]:
+    """The cell's lines with the first one, ``%%mistral_key prod``, as a call; others as they are."""
+    match = _FIRST_LINE.fullmatch(lines[0]) if lines else None
+    if not match:
+        return lines
+    call = f'__import__("{_MODULE}", fromlist=["_"]).{_ENTER}({match["words"] or ""!r})\n'
+    return [call, *_other_magic(as_code(lines[1:]))]
+
+
+as_code.has_side_effects = True  # type: ignore[attr-defined]  # keeps it out of "is this cell complete?"
+
+
+def _other_magic(lines: list[str]) -> list[str]:
+    """A cell magic below ours, such as ``%%time``, is IPython's to understand, from its own first line."""
+    from IPython.core.inputtransformer2 import cell_magic
+
+    if not lines or not lines[0].startswith("%%"):
+        return lines
+    changed: list[str] = cell_magic(lines)  # type: ignore[no-untyped-call]
+    return changed
+
+
+class WithKey(ast.NodeTransformer):
+    """Puts what follows the call into its ``with``; a last expression is shown after it."""
+
+    def visit_Module(self, module: ast.Module) -> ast.Module:
+        if module.body and _is_call(module.body[0]):
+            module.body = _within(module.body)
+        return module
+
+
+def _within(body: list[ast.stmt]) -> list[ast.stmt]:
+    """The statements after a call, in its ``with``; so again, where the second is a call too."""
+    call, rest = body[0], body[1:]
+    assert isinstance(call, ast.Expr)  # noqa: S101, for the type checker
+    future = [each for each in rest if isinstance(each, ast.ImportFrom) and each.module == "__future__"]
+    rest = [each for each in rest if each not in future]
+    if rest and _is_call(rest[0]):
+        rest = _within(rest)
+    shown: list[ast.stmt] = []
+    if rest and isinstance(rest[-1], ast.Expr):
+        last = rest[-1]
+        rest[-1] = ast.copy_location(ast.Assign([ast.Name(_LAST, ast.Store())], last.value), last)
+        take = ast.parse(f'__import__("builtins").globals().pop("{_LAST}")').body[0]
+        shown = [_placed_at(take, last)]
+    block = ast.With([ast.withitem(call.value)], rest or [ast.Pass()])
+    return [*future, ast.fix_missing_locations(ast.copy_location(block, call)), *shown]
+
+
+def _placed_at(node: ast.stmt, where: ast.stmt) -> ast.stmt:
+    for each in ast.walk(node):
+        if isinstance(each, ast.expr | ast.stmt):
+            ast.copy_location(each, where)
+    return node
+
+
+def _is_call(node: ast.stmt) -> bool:
+    """Whether a statement is the call that `as_code` writes."""
+    match node:
+        case ast.Expr(
+            ast.Call(
+                ast.Attribute(ast.Call(ast.Name("__import__"), [ast.Constant(module)]), name),
+                [ast.Constant(str())],
+            )
+        ):
+            return (module, name) == (_MODULE, _ENTER)
+    return False

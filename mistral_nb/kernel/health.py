@@ -1,0 +1,49 @@
+"""Checks of this process and of IPython's histories for ``doctor``."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mistral_nb.errors import MistralNbError
+from mistral_nb.kernel import guard, history_files
+from mistral_nb.report import Row
+from mistral_nb.watch import Watchlist
+
+_REPAIR = "mistral-nb scrub --ipython-history"
+
+
+def guard_rows(shell: Any = None) -> Iterator[Row]:
+    """One row on the guard of this process; none where no IPython runs."""
+    shell = shell or running_shell()
+    if shell is None:
+        return
+    found = guard.state(shell)
+    if found.guarded:
+        yield Row("this kernel", found.sentence, "ok")
+    elif found.can_be_loaded:
+        yield Row("this kernel", found.sentence, "warn", "%load_ext mistral_nb")
+    else:
+        yield Row("this kernel", found.sentence)
+
+
+def history_rows(environ: Mapping[str, str], watchlist: Watchlist) -> Iterator[Row]:
+    """A row for each of IPython's histories that holds a key, or one that says that none does."""
+    files, clean = history_files.files(environ), True
+    for file in files:
+        try:
+            found = history_files.search(file, watchlist)
+        except MistralNbError as error:
+            clean = False
+            yield Row("IPython history", error.failed, "warn", error.todo)
+            continue
+        if found.lines:
+            clean = False
+            lines = f"{found.lines} line{'s' * (found.lines > 1)}"
+            yield Row("IPython history", f"{lines} of {file} hold a key in clear", "bad", _REPAIR)
+    if files and clean:
+        yield Row("IPython history", "holds no key", "ok")
+
+
+def running_shell() -> Any:
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython else None

@@ -1,0 +1,81 @@
+"""A key written into a cell: recognised before anybody sees it, and the person is told what to do."""
+
+import os
+import re
+
+from mistral_nb import config, session, watch
+from mistral_nb.errors import MistralNbError
+from mistral_nb.kernel.known import KNOWN
+from mistral_nb.key import Key, fingerprint, key_or_none
+from mistral_nb.scrub import redact_text
+from mistral_nb.scrub.findings import KNOWN as KNOWN_TIER
+from mistral_nb.scrub.findings import REMEMBERED, SUSPECTED
+from mistral_nb.store.index import Index
+
+_TIERS = frozenset({KNOWN_TIER, REMEMBERED, SUSPECTED})
+_RUN = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{16,128}(?![A-Za-z0-9_-])")
+_MIX = re.compile(r"(?=.*[0-9])(?=.*[A-Z])(?=.*[a-z])")  # as all but one in 250 keys
+_told: set[tuple[str, str]] = set()
+_in_cells: list[Key] = []
+
+
+def keys_in(code: str) -> list[Key]:
+    """The keys that a cell's source holds: known, remembered, or of their shape where Mistral is named."""
+    texts = [run for run in _RUN.findall(code) if _MIX.match(run)]
+    if not texts:  # nearly every cell: what follows reads files
+        return []
+    runs = {fingerprint(text): text for text in texts}
+    known = tuple(KNOWN.secrets())
+    _, findings = redact_text(code, watch.gather(extra=known), tiers=_TIERS)
+    named = dict.fromkeys(finding.fingerprint for finding in findings if finding.tier in _TIERS)
+    keys = (key_or_none(runs.get(name)) for name in named)
+    return [key for key in keys if key]
+
+
+def notice(code: str) -> list[Key]:
+    """Guard the keys of a cell that is about to run, and note them for the hooks that save."""
+    keys = keys_in(code)
+    for key in keys:
+        if not KNOWN.has(key):
+            session.enter(key, Index(config.home(os.environ)))
+        if key not in _in_cells:
+            _in_cells.append(key)
+    return keys
+
+
+def in_cells() -> list[Key]:
+    """The keys that cells of this process held in clear, the last one first: it can still be kept."""
+    return _in_cells[::-1]
+
+
+def note(code: str, cell: str | None) -> str:
+    """What to tell the person about the keys in this cell; empty when nothing, or when it was told."""
+    told = [key for key in notice(code) if (cell or _without(code, key), key.fingerprint) not in _told]
+    _told.update((cell or _without(code, key), key.fingerprint) for key in told)
+    return "\n".join(map(_sentence, told))
+
+
+def _without(code: str, key: Key) -> str:
+    """Names a cell where the front end does not: by its source."""
+    return fingerprint(code.replace(key.reveal(), ""))
+
+
+def _sentence(key: Key) -> str:
+    if _is_kept(key):
+        return (
+            f"This cell holds the key …{key.tail} in clear. It is kept here already; saving redacts it in the cell. "
+            "Put in its place:  %mistral_key"
+        )
+    return (
+        f"This cell holds a key, …{key.tail}, in clear. Saving or committing redacts it, and this may be the only "
+        "copy: to keep it, run  %mistral_key add  now, which offers to take it from here; then put  %mistral_key  "
+        "in its place."
+    )
+
+
+def _is_kept(key: Key) -> bool:
+    try:
+        kept = Index(config.home(os.environ)).read().workspaces
+    except MistralNbError:  # is reported elsewhere; here it only costs a word
+        return False
+    return any(entry.fingerprint == key.fingerprint for entry in kept.values())

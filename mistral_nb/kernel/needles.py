@@ -1,0 +1,272 @@
+"""Secrets made ready for searching what a kernel sends: plain, in base64, hex and percent form.
+
+What a cell writes is searched at every message, so this looks for a few long strings with the
+interpreter's own search and does the rest only where one of them turns up. (`mistral_nb.scrub`
+decodes each token instead: thorough, and too slow here.)
+"""
+
+import json
+import re
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from mistral_nb.key import MARKER, Secret
+from mistral_nb.scrub.shapes import FRAGMENT
+
+_ANCHOR = 7  # two of these find any 15 characters in a row of a key of 32
+_STRETCH = 29_000  # CPython searches stretches under 30,000 bytes with its faster algorithm
+_UNCOVERED = (0, 2, 3)  # how many base64 digits depend on the 0, 1 or 2 bytes before the key
+_SAFE = re.compile(r"[ -~]+")  # written in JSON as it is, save for quote and backslash
+_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{0,4}|.)?\Z", re.DOTALL)
+
+Span = tuple[int, int]
+
+
+class Form:
+    """A secret as it may be written; ``shortest``: how much of it counts. Its repr shows nothing."""
+
+    __slots__ = ("shortest", "text")
+
+    def __init__(self, text: str, shortest: int) -> None:
+        self.text = text
+        self.shortest = min(shortest, len(text))
+
+    def around(self, text: str, position: int, offset: int) -> Span:
+        """The longest stretch of ``text`` around ``position`` that agrees with the form at ``offset``."""
+        before = text[max(0, position - offset) : position][::-1]
+        after = text[position : position + len(self.text) - offset]
+        left = _agreement(before, self.text[:offset][::-1])
+        return position - left, position + _agreement(after, self.text[offset:])
+
+
+class _Anchor(NamedTuple):
+    """A part of a form that is looked for. ``packed`` is how it stands in a packed message."""
+
+    packed: bytes
+    text: str
+    form: Form
+    offset: int
+
+    def __repr__(self) -> str:
+        return "<anchor>"
+
+
+class Needles:
+    """What to look for; false when there is nothing. Immutable, so that threads can share it."""
+
+    def __init__(self, secrets: Iterable[Secret] = ()) -> None:
+        self.forms: list[Form] = []
+        self._anchors: list[_Anchor] = []
+        self._percent: list[_Anchor] = []
+        self._wide: list[_Anchor] = []
+        for secret in secrets:
+            self._add_plain(secret)
+            self._add_encoded(secret)
+        self.longest = max((len(form.text) for form in self.forms), default=0)
+        self._quick = tuple(anchor.packed for anchor in self._anchors)
+        self._quick_percent = tuple(anchor.packed for anchor in self._percent)
+
+    def __bool__(self) -> bool:
+        return bool(self.forms)
+
+    def may_be_in(self, data: bytes) -> bool:
+        """Whether any form stands in packed ``data``, or only its escape happens to look like it."""
+        if len(data) < _STRETCH:  # nearly every message, so no generator
+            for sought in self._quick:
+                if sought in data:
+                    return True
+        elif any(_holds(data, sought) for sought in self._quick):
+            return True
+        return b"%" in data and any(_holds(data, sought) for sought in self._quick_percent)
+
+    def redact_packed(self, data: bytes, filler: str | None = None) -> bytes:
+        """A packed message without secrets; the same object when there was none.
+
+        ``filler``: a character to overwrite with, where the length must stay; else the marker.
+        """
+        if not self.may_be_in(data):
+            return data
+        text = data.decode("latin-1")
+        spans = list(_merged(self._spans(text, packed=True)))
+        return _replaced(text, spans, filler).encode("latin-1") if spans else data
+
+    def mask(self, data: bytes) -> bytes:
+        """A binary buffer with every secret overwritten, also where it stands as UTF-16 or UTF-32."""
+        data = self.redact_packed(data, filler="*")
+        for anchor in self._wide:
+            if _holds(data, anchor.packed):
+                data = data.replace(anchor.packed, b"*" * len(anchor.packed))
+        return data
+
+    def redact(self, text: str) -> str:
+        """A text without secrets; the same object when there was none."""
+        spans = self.spans(text)
+        return _replaced(text, spans) if spans else text
+
+    def spans(self, text: str) -> list[Span]:
+        """Where secrets stand in a text, in order; they do not overlap."""
+        return list(_merged(self._spans(text, packed=False)))
+
+    def across(self, text: str, index: int) -> Iterator[Span]:
+        """Stretches that count as a secret and hold both characters beside ``index``."""
+        pair = text[index - 1 : index + 1] if index > 0 else ""
+        if len(pair) < 2:
+            return
+        for form in self.forms:
+            offset = form.text.find(pair)
+            while offset >= 0:
+                start, end = form.around(text, index - 1, offset)
+                if end - start >= form.shortest:
+                    yield start, end
+                offset = form.text.find(pair, offset + 1)
+
+    def begun(self, text: str) -> Iterator[tuple[int, Form]]:
+        """The forms whose start ends the text, and where: more of them may follow."""
+        last = text[-1:]
+        for form in self.forms if last else ():
+            if last not in form.text:
+                continue
+            tail = text[1 - len(form.text) :]
+            start = tail.find(form.text[0])
+            while start >= 0:
+                if form.text.startswith(tail[start:]):
+                    yield len(text) - len(tail) + start, form
+                    break
+                start = tail.find(form.text[0], start + 1)
+
+    def _worth_trying(self, percent: bool) -> list[_Anchor]:
+        return self._anchors + self._percent if percent else self._anchors
+
+    def _spans(self, text: str, packed: bool) -> Iterator[Span]:
+        for anchor in self._worth_trying("%" in text):
+            sought = anchor.packed.decode("latin-1") if packed else anchor.text
+            if len(text) < _STRETCH and sought not in text:
+                continue
+            position = _find(text, sought, 0)
+            while position >= 0:
+                start, end = anchor.form.around(text, position, anchor.offset)
+                if sought != anchor.text:  # an odd one, written with escapes: as a whole or not at all
+                    start, end = position, position + len(sought)
+                if end - start >= anchor.form.shortest:
+                    yield _end_of_escape(text, start) if packed else start, end
+                position = _find(text, sought, max(end, position + 1))
+
+    def _add_plain(self, secret: Secret) -> None:
+        text = secret.reveal()
+        fits = bool(_SAFE.fullmatch(text)) and not set(text) & {'"', "\\"}
+        form = Form(text, FRAGMENT if fits else len(text))
+        self.forms.append(form)
+        if fits:
+            for offset in _places(len(text) - form.shortest, form.shortest - _ANCHOR):
+                part = text[offset : offset + _ANCHOR]
+                self._anchors.append(_Anchor(part.encode(), part, form, offset))
+        else:
+            for packed in _packings(text):
+                self._anchors.append(_Anchor(packed, text, form, 0))
+        for encoding in ("utf-16-le", "utf-32-le"):
+            self._wide.append(_Anchor(text.encode(encoding, "surrogatepass"), text, form, 0))
+
+    def _add_encoded(self, secret: Secret) -> None:
+        data = secret.reveal().encode("utf-8", "surrogatepass")
+        for text in sorted(_base64_forms(data) | _hex_forms(data)):
+            shortest = FRAGMENT * 2 if text in _hex_forms(data) else FRAGMENT * 4 // 3
+            self._add_whole(Form(text, shortest), self._anchors)
+        for text in sorted(_percent_forms(data)):
+            self._add_whole(Form(text, FRAGMENT * 3), self._percent)
+
+    def _add_whole(self, form: Form, anchors: list[_Anchor]) -> None:
+        self.forms.append(form)
+        anchors.append(_Anchor(form.text.encode(), form.text, form, 0))
+
+
+def _places(last: int, reach: int) -> Iterator[int]:
+    """Offsets such that each start from 0 to ``last`` has one at most ``reach`` behind it."""
+    for offset in range(reach, last + reach + 1, reach + 1):
+        yield min(offset, last)
+
+
+def _base64_forms(data: bytes) -> set[str]:
+    """The base64 digits that depend on the data alone, for each of the three places it can start at."""
+    forms = set()
+    for encode in (b64encode, urlsafe_b64encode):
+        for before, uncovered in enumerate(_UNCOVERED):
+            digits = encode(bytes(before) + data).decode()
+            forms.add(digits[uncovered : (before + len(data)) * 8 // 6])
+    return forms
+
+
+def _hex_forms(data: bytes) -> set[str]:
+    return {data.hex(), data.hex().upper()}
+
+
+def _percent_forms(data: bytes) -> set[str]:
+    return {"".join(map(form.__mod__, data)) for form in ("%%%02x", "%%%02X")}
+
+
+def _packings(text: str) -> set[bytes]:
+    """A text with quotes or other scripts as JSON writes it, and as repr and JSON inside JSON do."""
+    once = {text, repr(text)[1:-1], _quoted(text), _quoted(text, ascii_only=True)}
+    twice = {_quoted(way, ascii_only=only) for way in once for only in (False, True)}
+    return {_quoted(way).encode("utf-8", "surrogatepass") for way in once | twice}
+
+
+def _quoted(text: str, ascii_only: bool = False) -> str:
+    return json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+
+
+def _end_of_escape(text: str, start: int) -> int:
+    r"""Where the JSON escape that ``start`` stands in ends: the n of ``\n`` is no letter of a key.
+
+    Also after a backslash that is itself escaped: the text may be JSON inside JSON.
+    """
+    back = text.rfind("\\", max(0, start - 5), start)
+    if back < 0 or not _ESCAPE.match(text[back:start]):
+        return start
+    return back + 6 if text[back + 1 : back + 2] == "u" else max(start, back + 2)
+
+
+def _agreement(one: str, other: str) -> int:
+    """How many characters two strings have in common at their start."""
+    for count, (a, b) in enumerate(zip(one, other, strict=False)):
+        if a != b:
+            return count
+    return min(len(one), len(other))
+
+
+def _holds(data: bytes, sought: bytes) -> bool:
+    if len(data) < _STRETCH:
+        return sought in data
+    step = _STRETCH - len(sought)
+    return any(data.find(sought, start, start + _STRETCH) >= 0 for start in range(0, len(data), step))
+
+
+def _find(text: str, sought: str, start: int) -> int:
+    step = _STRETCH - len(sought)
+    while start < len(text):
+        found = text.find(sought, start, start + _STRETCH)
+        if found >= 0:
+            return found
+        start += step
+    return -1
+
+
+def _merged(spans: Iterable[Span]) -> Iterator[Span]:
+    current: Span | None = None
+    for start, end in sorted(spans):
+        if current and start < current[1]:
+            current = current[0], max(current[1], end)
+            continue
+        if current:
+            yield current
+        current = start, end
+    if current:
+        yield current
+
+
+def _replaced(text: str, spans: list[Span], filler: str | None = None) -> str:
+    pieces, done = [], 0
+    for start, end in spans:
+        pieces += [text[done:start], filler * (end - start) if filler else MARKER]
+        done = end
+    return "".join([*pieces, text[done:]])

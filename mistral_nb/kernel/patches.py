@@ -1,0 +1,62 @@
+"""Replacing a method of one object, so that it can be taken back even when others did the same since."""
+
+from collections.abc import Callable, MutableMapping
+from functools import update_wrapper
+from typing import Any
+
+_NOTHING = object()
+Function = Callable[..., Any]
+
+
+class Patch:
+    """``wrap`` is given the original and returns what stands in for it, on this instance alone.
+
+    `remove` restores the original. Where someone has wrapped ours since, it can't be taken out of the
+    chain: then it becomes a pass-through.
+    """
+
+    def __init__(self, owner: Any, name: str, wrap: Callable[[Function], Function]) -> None:
+        self._owner, self._name = owner, name
+        self._before = vars(owner).get(name, _NOTHING)
+        self.ours = _stand_in(getattr(owner, name), wrap, self)
+        self.active = True
+        setattr(owner, name, self.ours)
+
+    @property
+    def outermost(self) -> bool:
+        return vars(self._owner).get(self._name) is self.ours
+
+    def remove(self) -> None:
+        self.active = False
+        if not self.outermost:
+            return
+        if self._before is _NOTHING:
+            delattr(self._owner, self._name)
+        else:
+            setattr(self._owner, self._name, self._before)
+
+
+class EntryPatch:
+    """The same for a function in a table, such as IPython's magics or a kernel's message handlers."""
+
+    def __init__(self, table: MutableMapping[str, Any], name: str, wrap: Callable[[Function], Function]) -> None:
+        self._table, self._name = table, name
+        self._before = table[name]
+        self.ours = _stand_in(self._before, wrap, self)
+        self.active = True
+        table[name] = self.ours
+
+    def remove(self) -> None:
+        self.active = False
+        if self._table.get(self._name) is self.ours:
+            self._table[self._name] = self._before
+
+
+def _stand_in(original: Function, wrap: Callable[[Function], Function], patch: Any) -> Function:
+    replacement = wrap(original)
+
+    def stands_in(*args: Any, **kwargs: Any) -> Any:
+        return (replacement if patch.active else original)(*args, **kwargs)
+
+    # IPython reads marks such as needs_local_scope off a magic's function
+    return update_wrapper(stands_in, original, updated=("__dict__",) if hasattr(original, "__dict__") else ())

@@ -1,0 +1,96 @@
+"""A front end that keeps every frame a kernel sends it, on every channel, its signature checked."""
+
+import contextlib
+import queue
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kernels import RealKernel, clean_environment, start_kernel
+from leaks import PRELUDE, Leak
+
+
+class Recorder:
+    """``frames`` is all that came since it was emptied; `jupyter_client` refuses a wrong signature."""
+
+    def __init__(self, kernel: RealKernel) -> None:
+        self.kernel, self.client = kernel, kernel.client
+        self.frames: list[bytes] = []
+        session = self.client.session
+        original = session.feed_identities
+
+        def feed_identities(message: list[Any], copy: bool = True) -> Any:
+            self.frames += [bytes(frame) if copy else bytes(frame.bytes) for frame in message]
+            return original(message, copy)
+
+        session.feed_identities = feed_identities
+
+    @property
+    def has_subshells(self) -> bool:
+        info = self.request("shell", "kernel_info_request", {})["content"]
+        return "kernel subshells" in info.get("supported_features", ())
+
+    def leak(self, leak: Leak, key: str) -> list[bytes]:
+        """Every frame that came of one way to leak."""
+        self.frames = []
+        code = leak.code.replace("{K}", key)
+        if code and leak.subshell:
+            self._in_subshell(code)
+        elif code:
+            asks = leak.name.endswith("prompt")
+            self.kernel.run(code, answers=["x"] if asks else [], allow_stdin=asks, **leak.extra)
+        for channel, kind, content in leak.requests:
+            self.request(channel, kind, content)
+        self.drain(leak.wait)
+        return self.frames
+
+    def request(self, channel: str, kind: str, content: dict[str, Any]) -> dict[str, Any]:
+        message = self.client.session.msg(kind, content)
+        return self._ask(channel, message)
+
+    def drain(self, seconds: float) -> None:
+        """Read what still comes on iopub for so long."""
+        end = time.monotonic() + seconds
+        while True:
+            with contextlib.suppress(queue.Empty):
+                self.client.get_iopub_msg(timeout=max(0.02, end - time.monotonic()))
+                continue
+            if time.monotonic() >= end:
+                return
+
+    def _ask(self, channel: str, message: dict[str, Any]) -> dict[str, Any]:
+        way = getattr(self.client, f"{channel}_channel")
+        way.send(message)
+        end = time.monotonic() + 15
+        while time.monotonic() < end:
+            reply = way.get_msg(timeout=15)
+            if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
+                return dict(reply)
+        raise TimeoutError(f"no reply to {message['header']['msg_type']}")
+
+    def _in_subshell(self, code: str) -> None:
+        made = self.request("control", "create_subshell_request", {})
+        name = made["content"]["subshell_id"]
+        message = self.client.session.msg("execute_request", {"code": code, "silent": False, "store_history": False})
+        message["header"]["subshell_id"] = name
+        self._ask("shell", message)
+        self.drain(0.1)
+        self.request("control", "delete_subshell_request", {"subshell_id": name})
+
+
+@contextlib.contextmanager
+def recorded_kernel(
+    folder: Path, key: str, *, guarded: bool, python: str | None = None, **more: str
+) -> Iterator[Recorder]:
+    """A kernel with a key in its environment; the guard is on or off, all else the same."""
+    options = {"python": python} if python else {}
+    env = clean_environment(folder, MISTRAL_API_KEY=key, **more)
+    env.pop("PYTEST_CURRENT_TEST", None)  # where ipykernel sees it, it does not look at descriptors 1 and 2
+    with start_kernel(env, **options) as kernel:
+        recorder = Recorder(kernel)
+        if guarded:
+            kernel.run("%load_ext mistral_nb")
+        ran = kernel.run(PRELUDE)
+        assert ran.status == "ok", ran.shown
+        yield recorder

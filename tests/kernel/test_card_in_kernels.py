@@ -1,0 +1,236 @@
+"""The card in real kernels: the cell waits for it, the others wait for the cell, and nothing is lost."""
+
+import contextlib
+import json
+import queue
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import ipykernel
+import pytest
+from kernels import RealKernel, start_kernel
+from keys import make_text
+from pages import form
+from traces import traces
+
+from mistral_nb.api.sandbox import Sandbox
+from mistral_nb.kernel import waiting
+from mistral_nb.kernel.sealing import seal
+from mistral_nb.kernel.widget import why_no_card
+from mistral_nb.key import Key, Secret
+
+FINGERPRINT = "import os; from mistral_nb.key import fingerprint; print(fingerprint(os.environ['MISTRAL_API_KEY']))"
+
+
+class FrontEnd:
+    """Runs cells, and shows their cards as a page does; ``subshell``: its widgets' messages go there."""
+
+    def __init__(self, kernel: RealKernel, subshell: str | None = None) -> None:
+        self.kernel, self.client, self.subshell = kernel, kernel.client, subshell
+        self.seen: list[Any] = []
+        self.prompts: list[str] = []
+        self.comm = ""
+        self.typed: Callable[[Any], Any] | None = None
+        self.secure = True
+
+    def start(self, code: str, allow_stdin: bool = True) -> str:
+        return str(self.client.execute(code, allow_stdin=allow_stdin))
+
+    def send(self, kind: str, content: Any) -> None:
+        message = self.client.session.msg(kind, content)
+        if self.subshell:
+            message["header"]["subshell_id"] = self.subshell
+        self.client.shell_channel.send(message)
+
+    def say(self, content: Any) -> None:
+        self.send("comm_msg", {"comm_id": self.comm, "data": {"method": "custom", "content": content}})
+
+    def until(self, holds: Callable[[], Any], timeout: float = 20) -> None:
+        """Do a front end's work until something holds."""
+        deadline = time.monotonic() + timeout
+        while not holds():
+            assert time.monotonic() < deadline, json.dumps(self.seen[-8:], default=str)[-3000:]
+            with contextlib.suppress(queue.Empty):
+                message = self.client.get_iopub_msg(timeout=0.05)
+                self.seen.append(message)
+                self._work(message)
+            with contextlib.suppress(queue.Empty):
+                self.prompts.append(self.client.get_stdin_msg(timeout=0.01)["content"]["prompt"])
+
+    def done(self, request: str) -> bool:
+        return any(
+            message["msg_type"] == "status"
+            and message["content"]["execution_state"] == "idle"
+            and message["parent_header"].get("msg_id") == request
+            for message in self.seen
+        )
+
+    def text(self, request: str) -> str:
+        """What a cell has shown: streams, displays with their updates, errors."""
+        shown, displays = [], set()
+        for message in self.seen:
+            content = message["content"]
+            display = (content.get("transient") or {}).get("display_id")
+            if message["parent_header"].get("msg_id") == request or display in displays:
+                displays |= {display} - {None}
+                plain = (content.get("data") or {}).get("text/plain", "")
+                shown += [content.get("text", ""), plain, *content.get("traceback", [])]
+        return "\n".join(shown)
+
+    def _work(self, message: Any) -> None:
+        content = message["content"]
+        if message["msg_type"] == "comm_open" and "_esm" in content["data"].get("state", {}):
+            self.comm = content["comm_id"]
+            self.say({"kind": "ready", "view": "v", "secure": self.secure})
+        elif message["msg_type"] == "comm_msg" and self.typed:
+            ask = content["data"].get("content") or {}
+            if ask.get("kind") == "ask":
+                fields = {
+                    name: Secret(said.reveal() if isinstance(said, Key) else said)
+                    for name, said in self.typed(ask).items()
+                }
+                self.typed = None
+                self.say({"kind": "answer", **seal(fields, ask["to"], ask["widget"])})
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory) -> Iterator[RealKernel]:
+    from kernels import clean_environment
+
+    folder = tmp_path_factory.mktemp("card")
+    file = folder / "passphrase"
+    file.write_text("a passphrase of the tests")
+    file.chmod(0o600)
+    with Sandbox() as sandbox:
+        env = clean_environment(
+            folder,
+            MISTRAL_NB_API=sandbox.url,
+            MISTRAL_NB_STORE="file",
+            MISTRAL_NB_PASSPHRASE_FILE=str(file),
+        )
+        with start_kernel(env) as running:
+            running.sandbox = sandbox
+            assert running.run("%load_ext mistral_nb").status == "ok"
+            yield running
+
+
+@pytest.fixture(params=["main shell", "subshell"])
+def front_end(request, kernel: RealKernel) -> FrontEnd:
+    if request.param == "main shell":
+        return FrontEnd(kernel)
+    if ipykernel.version_info[0] < 7:
+        pytest.skip("ipykernel 6 has no subshells")
+    asked = kernel.client.session.msg("create_subshell_request", {})
+    kernel.client.control_channel.send(asked)
+    return FrontEnd(kernel, kernel.client.get_control_msg(timeout=10)["content"]["subshell_id"])
+
+
+def test_the_cell_waits_for_the_card_and_the_next_one_has_the_key(front_end, kernel):
+    key = kernel.sandbox.make_key()
+    cell = front_end.start("%mistral_key add one --yes --widget")
+    following = [front_end.start(FINGERPRINT), front_end.start("print('and', 'third')")]
+    front_end.until(lambda: front_end.comm)
+    front_end.until(lambda: any(message["msg_type"] == "comm_msg" for message in front_end.seen))
+    assert not front_end.done(following[0])
+    front_end.send("comm_info_request", {"target_name": "jupyter.widget"})  # as a page that comes back
+    front_end.typed = lambda ask: form(key)
+    front_end.say({"kind": "ready", "view": "w", "secure": True})
+    front_end.until(lambda: front_end.done(following[1]))
+    assert f"MISTRAL_API_KEY is set: one …{key.tail}" in front_end.text(cell)
+    assert key.fingerprint in front_end.text(following[0])
+    assert "and third" in front_end.text(following[1])
+    shown = {"all": json.dumps(front_end.seen, default=str).encode()}
+    assert traces(key.reveal(), shown) == []
+    assert front_end.prompts == []
+
+
+def test_without_waiting_the_next_cell_runs_first(front_end, kernel):
+    key = kernel.sandbox.make_key()
+    cell = front_end.start("%mistral_key add two --yes --widget --no-wait")
+    following = front_end.start("print('next', 'cell')")
+    front_end.until(lambda: front_end.done(following))
+    assert "This cell does not wait" in front_end.text(cell)
+    assert "next cell" in front_end.text(following)
+    front_end.typed = lambda ask: form(key)
+    front_end.say({"kind": "ready", "view": "w", "secure": True})
+    front_end.until(lambda: "MISTRAL_API_KEY is set: two" in front_end.text(cell))
+    last = front_end.start(FINGERPRINT)
+    front_end.until(lambda: front_end.done(last))
+    assert key.fingerprint in front_end.text(last)
+
+
+def test_prompt_in_python_returns_at_once(kernel):
+    front_end = FrontEnd(kernel)
+    cell = front_end.start("import mistral_nb; mistral_nb.prompt('three')")
+    front_end.until(lambda: front_end.done(cell) and front_end.comm)
+    front_end.until(lambda: any(message["msg_type"] == "comm_msg" for message in front_end.seen))
+    front_end.say({"kind": "cancel"})
+    front_end.until(lambda: "Cancelled; nothing was changed." in front_end.text(cell))
+
+
+def test_ctrl_c_closes_the_card_and_leaves_a_kernel_that_works(kernel):
+    front_end = FrontEnd(kernel)
+    cell = front_end.start("%mistral_key add four --widget")
+    front_end.until(lambda: any(message["msg_type"] == "comm_msg" for message in front_end.seen))
+    kernel.interrupt()
+    front_end.until(lambda: front_end.done(cell))
+    assert "Cancelled; nothing was changed." in front_end.text(cell)
+    assert any(message["msg_type"] == "comm_close" for message in front_end.seen)
+    assert kernel.run("1 + 1").results[0]["text/plain"] == "2"
+
+
+def test_a_page_that_cannot_seal_gets_a_plain_prompt(kernel):
+    front_end = FrontEnd(kernel)
+    front_end.secure = False
+    cell = front_end.start("%mistral_key add five --yes --widget")
+    front_end.until(lambda: front_end.prompts)
+    key = kernel.sandbox.make_key()
+    front_end.client.input(key.reveal())
+    front_end.until(lambda: len(front_end.prompts) > 1)
+    front_end.client.input("")
+    front_end.until(lambda: front_end.done(cell))
+    assert [prompt.partition(" ")[0] for prompt in front_end.prompts] == ["Mistral", "When"]
+    assert "neither https nor localhost" in front_end.text(cell)
+    assert f"MISTRAL_API_KEY is set: five …{key.tail}" in front_end.text(cell)
+
+
+def test_where_nobody_can_answer_no_card_is_shown(kernel):
+    for line in ("%mistral_key add six --widget", "import mistral_nb; mistral_nb.prompt('six')"):
+        ran = kernel.run(line, allow_stdin=False)
+        assert ran.error.name == "CannotAsk"
+        assert not any('"comm_open"' in message for message in ran.messages)
+
+
+def test_the_card_can_be_what_asks_by_default(kernel):
+    front_end = FrontEnd(kernel)
+    kernel.run("import os; os.environ['MISTRAL_NB_PROMPT'] = 'widget'")
+    cell = front_end.start("%mistral_key add seven")
+    front_end.until(lambda: any(message["msg_type"] == "comm_msg" for message in front_end.seen))
+    front_end.say({"kind": "cancel"})
+    front_end.until(lambda: front_end.done(cell))
+    kernel.run("del os.environ['MISTRAL_NB_PROMPT']")
+    assert "Cancelled" in front_end.text(cell)
+
+
+def test_a_search_for_what_was_typed_plainly_finds_it(kernel):
+    text = make_text()
+    ran = kernel.run(f"import ipywidgets; ipywidgets.Password(value='{text[:16]}' '{text[16:]}')")
+    assert traces(text, {"all": "\n".join(ran.messages).encode()}) == ["all"]
+
+
+class OtherKernel:
+    comm_manager = None
+
+
+class Shell:
+    def __init__(self, kernel: Any) -> None:
+        self.kernel = kernel
+
+
+def test_a_kernel_of_another_make_is_told_apart():
+    assert not waiting.can_wait(Shell(None))
+    assert not waiting.can_wait(Shell(OtherKernel()))
+    assert why_no_card(Shell(None), wait=False) == "Only a notebook can show a card."
+    assert why_no_card(Shell(OtherKernel()), wait=True) == "This kernel can't hear a widget while a cell runs."
+    assert why_no_card(Shell(OtherKernel()), wait=False) == ""

@@ -1,0 +1,199 @@
+"""``%%mistral_key``: one cell with another workspace's key, in a real kernel."""
+
+import ast
+import os
+import signal
+import time
+from pathlib import Path
+from threading import Timer
+
+import pytest
+from acting import PASSPHRASE
+from kernels import clean_environment, start_kernel
+
+from mistral_nb.api.sandbox import Sandbox
+from mistral_nb.kernel.cell import WithKey, as_code
+from mistral_nb.key import Secret
+from mistral_nb.store.index import Index
+from mistral_nb.store.life import LifeKeeper
+from mistral_nb.store.vault import Vault
+
+ACTIVE = "__import__('os').environ.get('MISTRAL_NB_ACTIVE', '').split(':')[0]"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory):
+    folder: Path = tmp_path_factory.mktemp("cell")
+    file = folder / "passphrase"
+    file.write_text(PASSPHRASE)
+    file.chmod(0o600)
+    with Sandbox() as sandbox:
+        env = clean_environment(
+            folder, MISTRAL_NB_API=sandbox.url, MISTRAL_NB_STORE="file", MISTRAL_NB_PASSPHRASE_FILE=str(file)
+        )
+        home = env["MISTRAL_NB_HOME"]
+        keeper = LifeKeeper(Index(home), {"file": Vault(home, Secret(PASSPHRASE))})
+        keys = {name: sandbox.make_key(name) for name in ("dev", "prod", "guarded")}
+        for name, key in keys.items():
+            keeper.keep(name, key, {"protected": name == "guarded"}, "file")
+        with start_kernel(env) as kernel:
+            kernel.run("%load_ext mistral_nb\n%mistral_key dev")
+            yield kernel, keys, sandbox
+
+
+def in_use(kernel) -> str:
+    return kernel.run(ACTIVE).results[0]["text/plain"].strip("'")
+
+
+def test_the_cell_has_the_other_key_and_the_next_one_the_first(world):
+    kernel, keys, _ = world
+    ran = kernel.run(f"%%mistral_key prod\nprint({ACTIVE})\n{ACTIVE}")
+    assert ran.text.splitlines() == [
+        f"MISTRAL_API_KEY is set: prod …{keys['prod'].tail} (from the encrypted file). For this cell alone.",
+        "prod",
+    ]
+    assert ran.results[0]["text/plain"] == "'prod'"
+    assert in_use(kernel) == "dev"
+    assert not any(key.reveal() in message for key in keys.values() for message in kernel.messages)
+
+
+CELLS = [
+    ("await", "import asyncio\nfound = await asyncio.sleep(0.01, 'here')\nfound", "'here'"),
+    ("a string over lines is not indented", "'''a\n  b\nc'''", "'a\\n  b\\nc'"),
+    ("a line magic", "import os\n%env MISTRAL_NB_NOTHING=1\nos.environ['MISTRAL_NB_NOTHING']", "'1'"),
+    ("a future import", "from __future__ import annotations\n'future'", "'future'"),
+    ("names stay", "kept_name = 'kept'\nkept_name", "'kept'"),
+    ("a definition alone", "def f():\n    return 1", None),
+    ("a semicolon", "'quiet';", None),
+    ("nothing", "", None),
+    ("a comment", "# nothing", None),
+    ("None", "None", None),
+]
+
+
+@pytest.mark.parametrize(("what", "body", "shown"), CELLS, ids=[cell[0] for cell in CELLS])
+def test_the_cell_is_as_it_would_be_without(world, what, body, shown):
+    kernel, _, _ = world
+    ran = kernel.run(f"%%mistral_key prod\n{body}")
+    assert ran.status == "ok", ran.shown
+    assert [result["text/plain"] for result in ran.results] == ([shown] if shown else [])
+    assert in_use(kernel) == "dev"
+    assert kernel.run("'_mistral_nb_last' in globals()").results[0]["text/plain"] == "False"
+
+
+def test_an_error_is_the_reply_s_and_names_its_line(world):
+    kernel, _, _ = world
+    ran = kernel.run("%%mistral_key prod\nx = 1\nx / 0")
+    assert (ran.status, ran.error.name) == ("error", "ZeroDivisionError")
+    assert "line 3" in ran.error.traceback
+    assert in_use(kernel) == "dev"
+    assert kernel.run("1", stop_on_error=True).status == "ok"
+
+
+def test_a_syntax_error_too(world):
+    kernel, _, _ = world
+    assert kernel.run("%%mistral_key prod\nx = = 1").error.name == "SyntaxError"
+    assert in_use(kernel) == "dev"
+
+
+LOOP = "import asyncio\nwhile True: await asyncio.sleep(0.1)"  # ipykernel looks for a Ctrl-C between two waits
+
+
+@pytest.mark.parametrize("wait", ["import time; time.sleep(30)", LOOP])
+def test_an_interrupt_puts_the_first_key_back(world, wait):
+    kernel, _, _ = world
+    timer = Timer(1.0, os.kill, (kernel.pid, signal.SIGINT))  # the manager would leave a loop in that thread
+    timer.start()
+    begun = time.monotonic()
+    ran = kernel.run(f"%%mistral_key prod\n{wait}")
+    timer.join()
+    assert ran.status == "error"
+    assert time.monotonic() - begun < 20
+    assert in_use(kernel) == "dev"
+
+
+NESTED = [
+    f"%%mistral_key prod\n%%mistral_key dev\n{ACTIVE}",
+    f"%%mistral_key prod\n_ = get_ipython().run_cell('%%mistral_key dev\\n1')\n{ACTIVE}",
+    f"%%time\n%%mistral_key prod\n{ACTIVE}",
+    f"%%mistral_key prod\n%%time\n{ACTIVE}",
+]
+
+
+@pytest.mark.parametrize(("cell", "inside"), list(zip(NESTED, ["dev", "prod", "prod", "prod"], strict=True)))
+def test_nested_use(world, cell, inside):
+    kernel, _, _ = world
+    ran = kernel.run(cell)
+    assert ran.status == "ok", ran.shown
+    assert f"'{inside}'" in [result["text/plain"] for result in ran.results]
+    assert in_use(kernel) == "dev"
+
+
+def test_what_the_cell_itself_switches_to_does_not_stay(world):
+    kernel, _, _ = world
+    kernel.run("%%mistral_key prod\n%mistral_key use prod")
+    assert in_use(kernel) == "dev"
+
+
+def test_without_a_key_before_there_is_none_after(world):
+    kernel, _, _ = world
+    kernel.run("import os\nfor n in ('MISTRAL_API_KEY', 'MISTRAL_NB_ACTIVE'): os.environ.pop(n)")
+    kernel.run("%%mistral_key prod\n1")
+    assert kernel.run("'MISTRAL_API_KEY' in os.environ").results[0]["text/plain"] == "False"
+    kernel.run("%mistral_key dev")
+
+
+def test_the_request_of_the_cell_goes_out_with_its_key(world):
+    kernel, keys, sandbox = world
+    code = f"from mistralai.client import Mistral\nc = Mistral(server_url='{sandbox.url}')\nlen(c.models.list().data)"
+    assert kernel.run(f"%%mistral_key prod\n{code}").results[0]["text/plain"] == "3"
+    assert sandbox.requests[-1].tail == keys["prod"].tail
+    kernel.run("c.models.list();")
+    assert sandbox.requests[-1].tail == keys["dev"].tail
+
+
+def test_a_protected_workspace_is_asked_about_once_and_says_so(world):
+    kernel, keys, _ = world
+    ran = kernel.run("%%mistral_key guarded\n1", answers=["no"])
+    assert ran.status == "error"
+    assert kernel.run("%%mistral_key guarded\n1", allow_stdin=False).status == "error"
+    ran = kernel.run("%%mistral_key guarded\n1", answers=["yes"])
+    assert ran.prompts[0].text.startswith(f"guarded …{keys['guarded'].tail} (protected): use this key")
+    assert "(protected)" in ran.text
+    ran = kernel.run("%%mistral_key guarded\n1")
+    assert (ran.status, ran.prompts) == ("ok", [])
+    assert in_use(kernel) == "dev"
+
+
+@pytest.mark.parametrize("line", ["", "status", "no-such-flag --x"])
+def test_a_line_that_names_no_workspace_runs_nothing(world, line):
+    kernel, _, _ = world
+    ran = kernel.run(f"%%mistral_key {line}\nprint('ran')")
+    assert ran.status == "error"
+    assert "ran\n" not in ran.text
+
+
+def test_the_help_says_what_is_shared(world):
+    kernel, _, _ = world
+    ran = kernel.run("%%mistral_key?")
+    shown = "\n".join(ran.messages)
+    assert "threads and running tasks" in shown
+    assert 'mistral_nb.key(\\\\\\"prod\\\\\\")' in shown or "mistral_nb.key(" in shown
+
+
+def test_unloading_takes_it_away_and_loading_brings_it_once(world):
+    kernel, _, _ = world
+    kernel.run("%unload_ext mistral_nb")
+    assert kernel.run("%%mistral_key prod\n1").status == "error"
+    kernel.run("%load_ext mistral_nb\n%reload_ext mistral_nb")
+    assert kernel.run("%%mistral_key prod\n1").text.count("For this cell alone") == 1
+
+
+def test_other_cells_are_the_same_objects():
+    lines = ["print(1)\n"]
+    assert as_code(lines) is lines
+    assert as_code([]) == []
+    assert as_code(["%%mistral_keys prod\n"]) == ["%%mistral_keys prod\n"]
+    tree = ast.parse("1")
+    before = tree.body
+    assert WithKey().visit(tree).body is before

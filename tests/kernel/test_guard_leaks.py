@@ -1,0 +1,54 @@
+"""Of every way to leak a key to a front end, none works in a guarded kernel, and each does without the guard."""
+
+from collections.abc import Iterator
+
+import pytest
+from keys import make_text
+from leaks import LEAKS, PASSES, Leak, found
+from recorder import Recorder, recorded_kernel
+
+IDS = [f"{leak.group}: {leak.name.replace('_', ' ')}" for leak in LEAKS]
+KEY = make_text()
+
+
+@pytest.fixture(scope="module", params=["orjson", "json"])
+def guarded(request, tmp_path_factory) -> Iterator[Recorder]:
+    with _kernel(tmp_path_factory, request.param, guarded=True) as recorder:
+        yield recorder
+
+
+@pytest.fixture(scope="module")
+def unguarded(tmp_path_factory) -> Iterator[Recorder]:
+    with _kernel(tmp_path_factory, "orjson", guarded=False) as recorder:
+        yield recorder
+
+
+def _kernel(tmp_path_factory, packer, **options):
+    folder = tmp_path_factory.mktemp("kernel")
+    profile = folder / "ipython/profile_default"
+    profile.mkdir(parents=True)
+    (profile / "ipython_kernel_config.py").write_text(f"get_config().Session.packer = {packer!r}\n")
+    return recorded_kernel(folder, KEY, **options)
+
+
+def test_there_are_as_many_ways_as_were_promised():
+    assert len(LEAKS) >= 119
+    assert len(set(IDS)) == len(IDS)
+
+
+def _needs(recorder: Recorder, leak: Leak) -> None:
+    if leak.subshell and not recorder.has_subshells:
+        pytest.skip("this ipykernel has no subshells")
+
+
+@pytest.mark.parametrize("leak", LEAKS, ids=IDS)
+def test_nothing_comes_through_the_guard(guarded, leak: Leak):
+    _needs(guarded, leak)
+    what = found(guarded.leak(leak, KEY), KEY)
+    assert bool(what) == (leak.group in PASSES), what
+
+
+@pytest.mark.parametrize("leak", LEAKS, ids=IDS)
+def test_without_the_guard_the_same_search_finds_it(unguarded, leak: Leak):
+    _needs(unguarded, leak)
+    assert found(unguarded.leak(leak, KEY), KEY)

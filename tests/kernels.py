@@ -1,0 +1,238 @@
+"""A real ipykernel in a process of its own, driven as a front end and a person drive it.
+
+with start_kernel(clean_environment(tmp_path)) as kernel:
+    ran = kernel.run("%mistral_key", answers=[key.reveal()])
+    assert ran.status == "ok"
+"""
+
+import contextlib
+import json
+import os
+import queue
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import zmq
+from jupyter_client import BlockingKernelClient, KernelManager
+from jupyter_client.kernelspec import KernelSpec
+
+INTERRUPT = "\x03 the person presses Ctrl-C"
+
+_FOREIGN = (
+    *("MISTRAL", "CODESTRAL", "LLM_MISTRAL", "VIBE", "COLAB", "KAGGLE", "VSCODE"),
+    *("DBUS", "DISPLAY", "WAYLAND", "GNOME_KEYRING", "KEYRING", "PYTHON_KEYRING", "XDG", "JPY", "JUPYTER"),
+    *("IPYTHON", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "COLUMNS", "LINES", "PYTHONWARNINGS"),
+)
+
+
+def clean_environment(tmp_path: Path | str, **more: str) -> dict[str, str]:
+    """This environment without what is Mistral's, a desktop's or Jupyter's; all folders in ``tmp_path``."""
+    root = Path(tmp_path)
+    env = {name: value for name, value in os.environ.items() if not name.upper().startswith(_FOREIGN)}
+    folders = {
+        "HOME": root / "home",
+        "XDG_CONFIG_HOME": root / "home/.config",
+        "XDG_DATA_HOME": root / "home/.local/share",
+        "XDG_CACHE_HOME": root / "home/.cache",
+        "XDG_STATE_HOME": root / "home/.local/state",
+        "XDG_RUNTIME_DIR": root / "run",
+        "IPYTHONDIR": root / "ipython",
+        "JUPYTER_CONFIG_DIR": root / "jupyter/config",
+        "JUPYTER_DATA_DIR": root / "jupyter/data",
+        "JUPYTER_RUNTIME_DIR": root / "jupyter/runtime",
+        "MISTRAL_NB_HOME": root / "mistral-nb",
+    }
+    for name, folder in folders.items():
+        if name != "MISTRAL_NB_HOME":  # the product makes its own, private
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        env[name] = str(folder)
+    return env | {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "PYTHONUTF8": "1"} | more
+
+
+class Prompt(NamedTuple):
+    text: str
+    masked: bool
+
+
+class Error(NamedTuple):
+    name: str
+    value: str
+    traceback: str
+
+
+class Ran(NamedTuple):
+    """What came of a cell: every message of it, and the parts people look at."""
+
+    status: str  # ok, error, aborted
+    text: str  # what was written to stdout
+    stderr: str
+    results: list[dict[str, Any]]  # mime bundles of results and displays
+    error: Error | None
+    prompts: list[Prompt]
+    messages: list[str]  # iopub, shell and stdin as JSON text, without the answers sent
+
+    @property
+    def shown(self) -> str:
+        """All that a person reads."""
+        plain = [str(bundle.get("text/plain", "")) for bundle in self.results]
+        return "\n".join([self.text, self.stderr, *plain, self.error.traceback if self.error else ""])
+
+
+class RealKernel:
+    def __init__(self, manager: KernelManager, client: BlockingKernelClient) -> None:
+        self.manager = manager
+        self.client = client
+        self.messages: list[str] = []  # of all its life
+
+    @property
+    def pid(self) -> int:
+        return int(self.manager.provisioner.process.pid)
+
+    def run(
+        self,
+        code: str,
+        answers: Sequence[str] = (),
+        allow_stdin: bool = True,
+        timeout: float = 30,
+        **options: Any,
+    ) -> Ran:
+        """Run a cell; each answer goes to one prompt, INTERRUPT is Ctrl-C at it."""
+        sent = self.client.execute(code, allow_stdin=allow_stdin, **options)
+        cell = _Cell(list(answers))
+        for channel, message in self._messages(sent, timeout):
+            text = json.dumps(message, default=_as_text, ensure_ascii=False)
+            cell.messages.append(text)
+            self.messages.append(text)
+            if channel == "stdin":
+                self._answer(cell, message["content"])
+            cell.take(channel, message)
+            if cell.replied and cell.idle:
+                break
+        assert not cell.unforeseen, f"nobody was meant to be asked: {cell.prompts[-1]}"
+        return cell.ran()
+
+    def complete(self, code: str, timeout: float = 15) -> list[str]:
+        """What Tab offers at the end of ``code``."""
+        reply = self.client.complete(code, reply=True, timeout=timeout)
+        return list(reply["content"]["matches"])
+
+    def restart(self, timeout: float = 60) -> None:
+        self.manager.restart_kernel(now=True)
+        self.client.wait_for_ready(timeout=timeout)
+
+    def interrupt(self) -> None:
+        self.manager.interrupt_kernel()
+
+    def kill(self) -> None:
+        """``kill -9``: no clean-up of any kind."""
+        os.kill(self.pid, signal.SIGKILL)
+        self.manager.provisioner.process.wait(10)
+
+    def shut_down(self) -> None:
+        """As a person closes it: IPython writes what it holds."""
+        self.manager.shutdown_kernel(now=False)
+
+    def _answer(self, cell: "_Cell", content: dict[str, Any]) -> None:
+        cell.prompts.append(Prompt(content["prompt"], content["password"]))
+        cell.unforeseen = cell.unforeseen or not cell.answers
+        answer = cell.answers.pop(0) if cell.answers else INTERRUPT
+        if answer == INTERRUPT:
+            time.sleep(0.1)  # the kernel is on its way into waiting
+            self.interrupt()
+        else:
+            self.client.input(answer)
+
+    def _messages(self, sent: str, timeout: float) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The answers to one request, from every channel, as they come."""
+        channels = {getattr(self.client, f"{name}_channel").socket: name for name in ("iopub", "stdin", "shell")}
+        poller = zmq.Poller()
+        for socket in channels:
+            poller.register(socket, zmq.POLLIN)
+        deadline = time.monotonic() + timeout
+        while True:
+            ready = dict(poller.poll(200))
+            for socket, name in channels.items():
+                if socket in ready:
+                    message = getattr(self.client, f"get_{name}_msg")(timeout=1)
+                    if message["parent_header"].get("msg_id") == sent:
+                        yield name, message
+            if time.monotonic() > deadline:
+                self._give_up(sent)
+                raise TimeoutError(f"the cell took longer than {timeout} s")
+            if not ready and not self.manager.is_alive():
+                raise RuntimeError("the kernel died")
+
+    def _give_up(self, sent: str) -> None:
+        """Interrupt, and read what still comes: the next cell starts afresh."""
+        self.interrupt()
+        with contextlib.suppress(queue.Empty):
+            while self.client.get_shell_msg(timeout=5)["parent_header"].get("msg_id") != sent:
+                pass
+
+
+class _Cell:
+    def __init__(self, answers: list[str]) -> None:
+        self.answers = answers
+        self.replied = self.idle = self.unforeseen = False
+        self.status = ""
+        self.streams = {"stdout": "", "stderr": ""}
+        self.results: list[dict[str, Any]] = []
+        self.error: Error | None = None
+        self.prompts: list[Prompt] = []
+        self.messages: list[str] = []
+
+    def take(self, channel: str, message: dict[str, Any]) -> None:
+        content, kind = message["content"], message["msg_type"]
+        if channel == "shell":
+            self.replied, self.status = True, content["status"]
+        elif kind == "status" and content["execution_state"] == "idle":
+            self.idle = True
+        elif kind == "stream":
+            self.streams[content["name"]] += content["text"]
+        elif kind in ("execute_result", "display_data", "update_display_data"):
+            self.results.append(content["data"])
+        elif kind == "error":
+            self.error = Error(content["ename"], content["evalue"], "\n".join(content["traceback"]))
+
+    def ran(self) -> Ran:
+        text, stderr = self.streams["stdout"], self.streams["stderr"]
+        return Ran(self.status, text, stderr, self.results, self.error, self.prompts, self.messages)
+
+
+@contextlib.contextmanager
+def start_kernel(
+    env: dict[str, str],
+    cwd: Path | str | None = None,
+    python: str = sys.executable,
+    arguments: Sequence[str] = (),
+) -> Iterator[RealKernel]:
+    """A kernel with ``env`` and nothing else of ours; ended, however the block ends."""
+    runtime = tempfile.mkdtemp(prefix="k-")  # short: the name of a socket has at most 107 characters
+    manager = KernelManager(transport="ipc", connection_file=f"{runtime}/k.json")
+    argv = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}", *arguments]
+    manager._kernel_spec = KernelSpec(argv=argv, display_name="real", language="python")
+    client = None
+    try:
+        manager.start_kernel(env=env, cwd=str(cwd or env["HOME"]))
+        client = manager.blocking_client()
+        client.start_channels()
+        client.wait_for_ready(timeout=60)
+        yield RealKernel(manager, client)
+    finally:
+        if client:
+            client.stop_channels()
+        if manager.has_kernel:
+            manager.shutdown_kernel(now=True)
+        manager.cleanup_resources()
+        shutil.rmtree(runtime, ignore_errors=True)
+
+
+def _as_text(value: object) -> str:
+    """Dates, and binary buffers, in a way that a search finds what is in them."""
+    return bytes(value).decode("latin-1") if isinstance(value, bytes | memoryview) else str(value)
