@@ -1,0 +1,304 @@
+"""From nothing to a kept key: ask, look at its shape, remember, verify, keep. `use` and `add` share it."""
+
+from collections.abc import Generator
+from datetime import date
+from typing import Any, NamedTuple
+
+from mistral_nb import session
+from mistral_nb.actions import choose, expiry, unlock
+from mistral_nb.actions.context import Context
+from mistral_nb.api.verdict import OWN_KEYS, Identity, Verdict
+from mistral_nb.errors import CannotAsk, KeyRefused, MistralNbError, NotAKey, Overtaken, StoreError, WrongUsage
+from mistral_nb.key import Key, Secret
+from mistral_nb.report import Answer, Ask, Form, Step
+from mistral_nb.store.index import Workspace
+
+_TRIES = 3
+Details = dict[str, Any]
+
+
+class Obtained(NamedTuple):
+    """A key that is kept, or where no store took it, in memory; ``problem`` then says why."""
+
+    workspace: str
+    key: Key
+    entry: Workspace
+    verdict: Verdict
+    problem: str = ""
+
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of where the key went."""
+        if self.problem:
+            return (self.problem, "The key is kept in memory only: it works here until this process ends.")
+        if self.entry.store == "memory":
+            return ("It is in memory only: another process asks again. To keep keys: set MISTRAL_NB_STORE=file.",)
+        return ()
+
+
+class Wishes(NamedTuple):
+    """What was given with the command instead of being asked for."""
+
+    workspace: str | None = None
+    name: str | None = None
+    expires: expiry.Expiry | None = None
+    yes: bool = False
+    protected: bool | None = None
+
+
+class Target(NamedTuple):
+    """Where a new key goes; ``expected`` is the fingerprint the workspace was seen with, "" for none."""
+
+    workspace: str
+    expected: str
+
+
+def obtain(context: Context, wishes: Wishes) -> Generator[Ask | Step, Answer, Obtained]:
+    """Ask for a key, verify it and keep it. Raises `KeyRefused`, `CannotAsk`, `NotAKey`."""
+    yield from choose.agree_to_host(context)
+    key = yield from ask_for_key(context, wishes.workspace, _form(context, wishes))
+    session.enter(key, context.index)
+    verdict = yield from _verified(context, key)
+    workspace = wishes.workspace or (yield from _name_it(verdict))
+    target = yield from _free_or_replaced(context, workspace, key, wishes.yes)
+    expires = wishes.expires
+    if expires is None:
+        expires = yield from ask_expiry(context, verdict)
+    name = wishes.name or (yield from _ask_name(context))
+    details = _details(verdict, name, expires)
+    details["verified"] = context.stamp() if verdict.accepts_key else None
+    details["protected"] = _protected(context, target.workspace, wishes.protected)
+    while True:
+        try:
+            return (yield from _put_away(context, target, key, details, verdict))
+        except Overtaken as faster:
+            yield Step(faster.failed)
+            target = yield from _free_or_replaced(context, target.workspace, key, wishes.yes)
+
+
+def ask_for_key(
+    context: Context, workspace: str | None, form: Form | None = None
+) -> Generator[Ask | Step, Answer, Key]:
+    typed = yield from _from_a_cell(context)
+    if typed:
+        return typed
+    if not context.kept():
+        offered = yield from _from_elsewhere(context)
+        if offered:
+            return offered
+    question = f"Mistral API key for workspace {workspace}" if workspace else "Mistral API key"
+    problem: NotAKey | None = None
+    for _ in range(_TRIES):
+        try:
+            pasted = yield Ask("key", question, masked=True, form=form)
+        except CannotAsk as error:
+            raise problem or _no_way_to_ask(context, error, workspace) from None
+        try:
+            key = Key.parse(pasted if isinstance(pasted, Secret) else "")
+        except NotAKey as error:
+            problem = error
+            yield Step(f"{error.failed} Your keys: {OWN_KEYS}")
+            continue
+        if key.is_standard or (yield from _odd_shape_is_meant(key)):
+            return key
+    raise problem or NotAKey("empty", "No key was given.", "Nothing was changed. Run it again with a key at hand.")
+
+
+def _form(context: Context, wishes: Wishes) -> Form:
+    expires = wishes.expires and (wishes.expires.on or ("never" if wishes.expires.known else ""))
+    given = {"workspace": wishes.workspace, "name": wishes.name, "expires": expires}
+    kept = {name: entry.tail for name, entry in context.kept().items()}
+    return Form({name: value for name, value in given.items() if value is not None}, kept, OWN_KEYS)
+
+
+def _odd_shape_is_meant(key: Key) -> Generator[Ask | Step, Answer, bool]:
+    """People paste passwords: what is not shaped like a key is asked about before it goes anywhere."""
+    answer = yield Ask(
+        "odd shape",
+        f"Mistral's keys have 32 letters and digits; this has {key.length} characters. Is it a Mistral key?",
+        choices=("yes", "no"),
+        default="no",
+    )
+    return answer == "yes"
+
+
+def _from_a_cell(context: Context) -> Generator[Ask | Step, Answer, Key | None]:
+    """A key that a cell of this process held in clear: saving it may redact the only copy."""
+    if not (context.in_notebook and context.interactive):
+        return None
+    from mistral_nb.kernel import literals
+
+    kept = {entry.fingerprint for entry in context.kept().values()}
+    for key in literals.in_cells():
+        if key.fingerprint not in kept:
+            question = f"A cell held the key …{key.tail} in clear. Take it from there?"
+            if (yield Ask("from a cell", question, choices=("yes", "no"), default="yes")) == "yes":
+                return key
+    return None
+
+
+def _from_elsewhere(context: Context) -> Generator[Ask | Step, Answer, Key | None]:
+    from mistral_nb.store.elsewhere import find_offers
+
+    if not context.interactive:
+        return None
+    keyring_too = context.config.store in ("auto", "keyring")
+    for offer in find_offers(context.environ, context.folder, keyring=keyring_too):
+        question = f"There is a key …{offer.key.tail} in {offer.source}. Use it?"
+        if (yield Ask("offer", question, choices=("yes", "no"), default="no")) == "yes":
+            return offer.key
+    return None
+
+
+def _verified(context: Context, key: Key) -> Generator[Ask | Step, Answer, Verdict]:
+    yield Step("Asking Mistral about it …")
+    verdict = context.verify(key, context.config.api)
+    if verdict.accepts_key is not False:
+        yield Step(verdict.sentence + (_whose(verdict) if context.form else ""))
+        return verdict
+    answer = yield Ask("keep refused", f"{verdict.sentence} Keep it anyway?", choices=("yes", "no"), default="no")
+    if answer != "yes":
+        raise KeyRefused(f"Mistral refused the key …{key.tail}; it was not kept.", f"Make one at {OWN_KEYS}")
+    return verdict
+
+
+def _whose(verdict: Verdict) -> str:
+    """For a card, which is not saved; outputs, which are, name no organisation."""
+    identity = verdict.identity or Identity()
+    workspace = f" workspace {identity.workspace}" if identity.workspace else ""
+    organisation = f" organisation {identity.organisation}" if identity.organisation else ""
+    joined = " of".join(filter(None, (workspace, organisation)))
+    return f" It belongs to{joined}." if joined else ""
+
+
+def _name_it(verdict: Verdict) -> Generator[Ask | Step, Answer, str]:
+    default = choose.slug(verdict.identity.workspace if verdict.identity else None)
+    for _ in range(_TRIES):
+        answer = yield Ask("workspace", "Keep it here under the name", default=default)
+        try:
+            return choose.checked_name(str(answer).strip())
+        except WrongUsage as error:
+            yield Step(str(error))
+    return default
+
+
+def _free_or_replaced(context: Context, workspace: str, key: Key, yes: bool) -> Generator[Ask | Step, Answer, Target]:
+    """The workspace for the key: an occupied one is replaced on a yes, else another name is asked for."""
+    while True:
+        old = context.kept().get(workspace)
+        if old is None:
+            return Target(workspace, "")
+        if yes or old.fingerprint == key.fingerprint or (yield from _may_replace(context, workspace, old, key)):
+            return Target(workspace, old.fingerprint)
+        answer = str((yield Ask("workspace", "Another name for the new key (Enter = give up)", default="")) or "")
+        if not answer:
+            raise WrongUsage(f"Workspace {workspace} keeps …{old.tail}.", "Give the new key another workspace's name.")
+        try:
+            workspace = choose.checked_name(answer)
+        except WrongUsage as error:
+            yield Step(str(error))
+
+
+def _may_replace(context: Context, workspace: str, old: Workspace, key: Key) -> Generator[Ask | Step, Answer, bool]:
+    """An occupied workspace: say both tails, and ask."""
+    question = f"Workspace {workspace} holds …{old.tail}. Replace it by …{key.tail}?"
+    try:
+        answer = yield Ask("replace", question, choices=("yes", "no"))
+    except CannotAsk:
+        raise CannotAsk(
+            f"Workspace {workspace} already holds …{old.tail}, and nobody is here to say whether to replace it.",
+            f"Say so: {context.typed(f'add {workspace} --yes')}",
+        ) from None
+    return answer == "yes"
+
+
+def ask_expiry(context: Context, verdict: Verdict) -> Generator[Ask | Step, Answer, expiry.Expiry]:
+    """No API tells an ordinary key's expiry: one optional question, after the key was accepted."""
+    if not verdict.accepts_key:
+        return expiry.Expiry()
+    for _ in range(_TRIES):
+        answer = yield Ask("expires", "When does it expire? (2027-01-31, 90d, never; Enter = unknown)", default="")
+        try:
+            return expiry.parse(str(answer or ""), today(context))
+        except WrongUsage as error:
+            yield Step(str(error))
+    return expiry.Expiry()
+
+
+def _ask_name(context: Context) -> Generator[Ask | Step, Answer, str]:
+    if not context.form:
+        return ""
+    return str((yield Ask("name", "The key's name at Mistral, if you like", default="")) or "")
+
+
+def _protected(context: Context, workspace: str, wished: bool | None) -> bool:
+    """As said; else as the key was that is replaced."""
+    old = context.kept().get(workspace)
+    return bool(old and old.protected) if wished is None else wished
+
+
+def _details(verdict: Verdict, name: str | None, expires: expiry.Expiry) -> Details:
+    """What the index notes beside the key: fields of `Workspace`."""
+    identity = verdict.identity or Identity()
+    return {
+        "name": name or identity.key_name,
+        "organisation": identity.organisation,
+        "mistral_workspace": identity.workspace,
+        "key_id": identity.key_id,
+        "expires": expires.on,
+        "expiry_known": expires.known,
+    }
+
+
+def _put_away(
+    context: Context, target: Target, key: Key, details: Details, verdict: Verdict
+) -> Generator[Ask | Step, Answer, Obtained]:
+    """Keep it. A key just typed is never asked for again because a store failed: another try, or memory."""
+    while True:
+        try:
+            kept = yield from _keep(context, target, key, details)
+            return Obtained(target.workspace, key, kept, verdict)
+        except Overtaken:
+            raise
+        except MistralNbError as error:
+            if context.in_notebook:
+                kept = context.keeper.keep(target.workspace, key, details, "memory")
+                return Obtained(target.workspace, key, kept, verdict, problem=str(error))
+            yield from _another_try(error)
+
+
+def _keep(context: Context, target: Target, key: Key, details: Details) -> Generator[Ask | Step, Answer, Workspace]:
+    def keep_in(store: str) -> Workspace:
+        return context.keeper.keep(target.workspace, key, details, store, expected=target.expected)
+
+    store = yield from unlock.choose_store(context)
+    try:
+        return (yield from unlock.unlocked(context, lambda: keep_in(store)))
+    except StoreError as error:
+        if store != "keyring" or not context.interactive:
+            raise
+        instead = yield from unlock.without_a_keyring(context, error)
+        return (yield from unlock.unlocked(context, lambda: keep_in(instead)))
+
+
+def _another_try(error: MistralNbError) -> Generator[Ask | Step, Answer, None]:
+    """On the command line memory ends with the command: the person mends what failed, and it is tried again."""
+    yield Step(str(error))
+    try:
+        answer = yield Ask("try again", "The key is not kept yet. Mend that, then try again?", choices=("yes", "no"))
+    except CannotAsk:
+        raise error from None
+    if answer != "yes":
+        raise error
+
+
+def _no_way_to_ask(context: Context, error: CannotAsk, workspace: str | None) -> MistralNbError:
+    if context.problem:
+        return MistralNbError(context.problem)
+    if workspace:
+        failed = f"No key is kept for a workspace named {workspace}, and nobody is here to type one."
+        return CannotAsk(failed, f"Add it: {context.typed(f'add {workspace}')}")
+    return CannotAsk(f"{error.failed} A Mistral API key is needed.", unlock.WAYS_OUT)
+
+
+def today(context: Context) -> date:
+    return context.now().date()

@@ -1,0 +1,281 @@
+"""`rotate`: a new key takes the place of a workspace's key, without a gap.
+
+The new key is stored in the slot that is not in use before Mistral is asked about it; it waits there
+until it is accepted. What is interrupted goes on with the next `rotate`.
+"""
+
+from collections.abc import Generator
+from datetime import timedelta
+from typing import NamedTuple
+
+from mistral_nb import session
+from mistral_nb.actions import admin_key, admin_make, admin_rotate, choose, expiry, obtain, unfinished, unlock
+from mistral_nb.actions.context import Context
+from mistral_nb.actions.placed import shown, store_name, warnings
+from mistral_nb.api.verdict import OWN_KEYS, Identity, Verdict
+from mistral_nb.errors import CannotAsk, KeyRefused, NotAKey, StoreError, WrongUsage
+from mistral_nb.key import Key
+from mistral_nb.report import Action, Answer, Ask, Report, Step
+from mistral_nb.store.index import ADMIN, COMPROMISED, LIVE, Workspace
+
+Talk = Generator[Ask | Step, Answer, Key]
+_TRIES = 3
+_DAYS = 90  # proposed where the project names no age
+
+
+class Turn(NamedTuple):
+    """A rotation: the workspace, and its old key's entry; None where that was revoked meanwhile."""
+
+    name: str
+    old: Workspace | None
+    key_name: str | None
+    expires: expiry.Expiry | None
+
+
+def action(  # noqa: PLR0917, the flags come by name
+    context: Context,
+    workspace: str | None = None,
+    name: str | None = None,
+    expires: str | None = None,
+    keep_old: bool = False,
+    yes: bool = False,
+    by_hand: bool = False,
+    wait: float | None = None,
+) -> Action:
+    wanted = None if expires is None else expiry.parse(expires, obtain.today(context))
+    yield from choose.agree_to_host(context)
+    choice = yield from choose.choose(context, workspace)
+    turn = _turn(context, choice.name, name, wanted, keep_old)
+    yield from unfinished.finish(context, rotating=turn.name)
+    if not by_hand and admin_rotate.applies(context, turn.name):
+        patience = admin_make.PATIENCE if wait is None else wait
+        order = admin_make.Order(name, wanted, keep_old, yes, patience)
+        return (yield from admin_rotate.action(context, turn.name, order))
+    if turn.old and turn.old.kind == ADMIN:
+        admin_key.verify(context)
+    with context.keeper.rotating(turn.name):
+        key = yield from _waiting_key(context, turn)
+        if key is None:
+            key = yield from _stage(context, turn)
+        verdict = yield from _asked(context, key)
+        if not verdict.accepts_key:
+            return (yield from _not_yet(context, turn, key, verdict))
+        yield from _same_workspace(context, turn, key, verdict)
+        entry = yield from _accept(context, turn, key, verdict)
+        kept_old = _keep_old(context, turn) if keep_old else ""
+    return _report(context, turn, key, entry, kept_old)
+
+
+def _turn(context: Context, name: str | None, key_name: str | None, wanted: expiry.Expiry | None, keep: bool) -> Turn:
+    kept = context.keeper.workspaces()
+    if not name or (name not in kept and name not in context.keeper.pending()):
+        what = f"No key is kept for a workspace named {name}." if name else "No key is kept here."
+        raise WrongUsage(
+            what, f"There is nothing to rotate. Add a key: {context.typed(f'add {name}' if name else 'add')}"
+        )
+    if keep and f"{name}-old" in kept:
+        raise WrongUsage(
+            f"There is a workspace {name}-old already, which is where --keep-old keeps the old key.",
+            f"First: {context.typed(f'forget {name}-old')}",
+        )
+    return Turn(name, kept.get(name), key_name, wanted)
+
+
+def _waiting_key(context: Context, turn: Turn) -> Generator[Ask | Step, Answer, Key | None]:
+    """The new key of a rotation that was interrupted, or that Mistral did not accept yet."""
+    waiting = context.keeper.pending().get(turn.name)
+    if waiting is None:
+        return None
+    key = yield from unlock.unlocked(context, lambda: context.keeper.read_pending(turn.name))
+    if key is None:
+        context.keeper.drop_pending(turn.name)
+        yield Step(f"A rotation of {turn.name} was interrupted before the new key was stored; it begins anew.")
+        return None
+    session.enter(key, context.index)
+    yield Step(f"A rotation of {turn.name} is not finished: the new key …{key.tail} waits. Going on with it.")
+    return key
+
+
+def _stage(context: Context, turn: Turn) -> Talk:
+    """Ask for the new key and put it beside the old one."""
+    old = turn.old
+    if old is None:
+        raise StoreError(f"The new key of {turn.name} is lost.", f"Add one: {context.typed(f'add {turn.name}')}")
+    yield from _guidance(context, turn, old)
+    key = yield from _ask(context, turn, old)
+    session.enter(key, context.index)
+    details = {"name": turn.key_name, "kind": old.kind, "protected": old.protected}
+    yield from unlock.unlocked(context, lambda: context.keeper.stage(turn.name, key, details, old.fingerprint))
+    return key
+
+
+def _guidance(context: Context, turn: Turn, old: Workspace) -> Generator[Ask | Step, Answer, None]:
+    today = obtain.today(context)
+    until = today + timedelta(days=expiry.policy(context.config.project) or _DAYS)
+    where = f" in the workspace {old.mistral_workspace}" if old.mistral_workspace else ""
+    yield Step(f"Rotating {shown(turn.name, old.tail, old)}. It stays in use until the new key is accepted.")
+    yield Step(f"1. Make a new key{where}: {OWN_KEYS}")
+    yield Step(f"   As its name: {turn.key_name or f'{turn.name}-{today}'}; as its expiration: {until}")
+    yield Step("2. Paste it here.")
+
+
+def _ask(context: Context, turn: Turn, old: Workspace) -> Talk:
+    """A key that can be the new one. The old one, or one that is known otherwise, is asked about again."""
+    problem = ""
+    for _ in range(_TRIES):
+        try:
+            key = yield from obtain.ask_for_key(context, turn.name)
+        except CannotAsk as error:
+            if problem:
+                break
+            raise CannotAsk(error.failed, f"Pipe it in: … | {context.typed(f'rotate {turn.name}')}") from None
+        problem = _unfit(context, old, key)
+        if not problem:
+            return key
+        yield Step(problem)
+    raise NotAKey("known", problem, f"Nothing was changed. Make a new key: {OWN_KEYS}")
+
+
+def _unfit(context: Context, old: Workspace, key: Key) -> str:
+    if key.fingerprint == old.fingerprint:
+        return f"This is the old key, …{key.tail}."
+    for name, entry in context.keeper.workspaces().items():
+        if entry.fingerprint == key.fingerprint:
+            return f"This is the key of workspace {name}, …{key.tail}."
+    noted = context.contents().seen.get(key.fingerprint)
+    if noted and noted.state != LIVE:
+        what = "revoked here" if noted.state == COMPROMISED else "replaced here before"
+        return f"This key, …{key.tail}, was {what}."
+    return ""
+
+
+def _asked(context: Context, key: Key) -> Generator[Ask | Step, Answer, Verdict]:
+    """Mistral's answer; as long as somebody says so, it is asked again about a key that it refuses."""
+    while True:
+        yield Step(f"Asking Mistral about …{key.tail} …")
+        verdict = context.verify(key, context.config.api)
+        yield Step(verdict.sentence)
+        if verdict.accepts_key:
+            return verdict
+        again = yield Ask("again", "Ask Mistral again now?", choices=("yes", "no"), default="no")
+        if again != "yes":
+            return verdict
+
+
+def _not_yet(context: Context, turn: Turn, key: Key, verdict: Verdict) -> Generator[Ask | Step, Answer, Report]:
+    """The new key waits, or goes; either way the old one stays in use."""
+    stays = f"{shown(turn.name, turn.old.tail, turn.old)} stays in use." if turn.old else ""
+    data = {"workspace": turn.name, "tail": key.tail, "verdict": verdict.kind, "rotated": False}
+    if verdict.accepts_key is False:
+        question = f"A new key is sometimes refused for some minutes. Keep …{key.tail} to try again later?"
+        if (yield Ask("wait", question, choices=("yes", "no"), default="yes")) != "yes":
+            yield from unlock.unlocked(context, lambda: context.keeper.drop_pending(turn.name))
+            title = f"Not rotated: Mistral refuses …{key.tail}, which was deleted here. {stays}"
+            return Report(title.strip(), exit_code=1, data=data)
+        title = f"Not rotated yet: Mistral does not accept …{key.tail}. {stays}"
+    else:
+        title = f"Not rotated yet: Mistral could not be asked about …{key.tail}. {stays}"
+    later = (
+        f"The new key waits here, in {_place(context, turn)}. In some minutes: {context.typed(f'rotate {turn.name}')}"
+    )
+    return Report(title.strip(), notes=(later,), exit_code=verdict.exit_code, data=data)
+
+
+def _same_workspace(context: Context, turn: Turn, key: Key, verdict: Verdict) -> Generator[Ask | Step, Answer, None]:
+    """Ask where the API puts the new key elsewhere than the old one. Raises `KeyRefused` at a no."""
+    now = verdict.identity or Identity()
+    old = yield from _identity_of_old(context, turn, now)
+    differs = [(a, b) for a, b in zip(old, (now.workspace, now.organisation), strict=True) if a and b and a != b]
+    if not differs:
+        if not (old[0] and now.workspace):
+            yield Step("Mistral does not tell the workspace of both keys: whether it is the same was not checked.")
+        return
+    where = f"workspace {now.workspace}" if old[0] != now.workspace else "another organisation"
+    was = f"workspace {old[0]}" if old[0] != now.workspace else "the old one's"
+    question = f"The new key …{key.tail} is of {where} at Mistral, not of {was}. Use it for {turn.name} all the same?"
+    if (yield Ask("other workspace", question, choices=("yes", "no"), default="no")) == "yes":
+        return
+    yield from unlock.unlocked(context, lambda: context.keeper.drop_pending(turn.name))
+    raise KeyRefused(
+        f"The new key …{key.tail} is of {where} at Mistral, not of {was}: it was not taken.",
+        f"{turn.name} keeps its key. Make one in the right workspace, or keep this one under a name of its own: "
+        f"{context.typed('add')}",
+    )
+
+
+def _identity_of_old(
+    context: Context, turn: Turn, new: Identity
+) -> Generator[Ask | Step, Answer, tuple[str | None, str | None]]:
+    """Workspace and organisation of the old key, as noted; where nothing is, Mistral is asked."""
+    if turn.old is None:
+        return None, None
+    if turn.old.mistral_workspace or not new.workspace:
+        return turn.old.mistral_workspace, turn.old.organisation
+    try:
+        key = yield from unlock.unlocked(context, lambda: context.keeper.read(turn.name))
+    except StoreError:
+        return None, turn.old.organisation
+    told = context.verify(key, context.config.api).identity or Identity()
+    return told.workspace, told.organisation
+
+
+def _accept(context: Context, turn: Turn, key: Key, verdict: Verdict) -> Generator[Ask | Step, Answer, Workspace]:
+    """The swap: index, then environment; the guard hears of it from there."""
+    expires = turn.expires
+    if expires is None:
+        expires = yield from obtain.ask_expiry(context, verdict)
+    identity = verdict.identity or Identity()
+    details = {
+        "name": turn.key_name or identity.key_name,
+        "organisation": identity.organisation,
+        "mistral_workspace": identity.workspace,
+        "key_id": identity.key_id,
+        "expires": expires.on,
+        "expiry_known": expires.known,
+        "verified": context.stamp(),
+        "protected": bool(turn.old and turn.old.protected),
+    }
+    entry = yield from unlock.unlocked(context, lambda: context.keeper.accept(turn.name, key.fingerprint, details))
+    active = context.active
+    if active and active.ours and active.workspace == turn.name:
+        session.activate(key, turn.name, f"rotation, kept in {store_name(entry)}", context.environ)
+    return entry
+
+
+def _keep_old(context: Context, turn: Turn) -> str:
+    """The name under which the old key stays usable."""
+    asides = context.keeper.asides(turn.name)
+    old = turn.old
+    aside = next((a for a in asides if old and a.fingerprint == old.fingerprint), None)
+    if aside is None or old is None:
+        return ""
+    name = f"{turn.name}-old"
+    context.keeper.keep_aside(aside, name, old)
+    return name
+
+
+def _report(context: Context, turn: Turn, key: Key, entry: Workspace, kept_old: str) -> Report:
+    old = turn.old
+    notes: tuple[str, ...] = ()
+    if old and kept_old:
+        notes = (
+            f"The old key, …{old.tail}, stays as {kept_old}. When nothing uses it any more, delete it: {OWN_KEYS}",
+            f"Whether Mistral still accepts it: {context.typed(f'verify {turn.name} --old')}",
+        )
+    elif old:
+        notes = (
+            f"Now delete the old key, …{old.tail}, at Mistral: {OWN_KEYS}",
+            f"Then see that it is refused: {context.typed(f'verify {turn.name} --old')}",
+            f"Other running kernels use the old key until they get the new one: %mistral_key use {turn.name}",
+        )
+    was = f" in place of …{old.tail}" if old else ""
+    return Report(
+        f"Rotated: {shown(turn.name, key.tail, entry)}{was}, kept in {store_name(entry)}.",
+        notes=(*notes, *warnings(context)),
+        data={"workspace": turn.name, "tail": key.tail, "old": old.tail if old else None, "rotated": True},
+    )
+
+
+def _place(context: Context, turn: Turn) -> str:
+    waiting = context.keeper.pending().get(turn.name)
+    return store_name(waiting) if waiting else "the store"

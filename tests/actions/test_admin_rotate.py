@@ -1,0 +1,242 @@
+"""`rotate` with an Admin key, typed in a real command line: at every failure a key works."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from acting import act
+from organisation import Organisation
+
+from mistral_nb.actions.context import Context
+from mistral_nb.api.admin import UNTRIED
+from mistral_nb.api.client import verify
+from mistral_nb.api.sandbox import Sandbox
+from mistral_nb.errors import AdminFailed, CannotAsk, MistralNbError, StoreError
+from mistral_nb.key import Key
+
+NewContext = Callable[..., Context]
+
+
+@pytest.fixture
+def org(sandbox: Sandbox, environ: dict[str, str], tmp_path: Path, new_context: NewContext) -> Organisation:
+    return Organisation(sandbox, environ, tmp_path / "work", new_context)
+
+
+def days(number: int) -> date:
+    return date.today() + timedelta(days=number)
+
+
+def test_a_new_key_is_made_and_the_old_one_deleted(org: Organisation) -> None:
+    done = org.run("rotate", "prod", "--yes")
+    (issued,) = org.there.values()
+    assert org.kept == issued.hidden[-4:] != org.key.tail
+    assert (issued.workspace, issued.expires) == ("prod", days(90))
+    assert issued.name.startswith(f"prod-{date.today()}-")
+    assert f"in place of …{org.key.tail}" in done.stdout
+    assert f"The old key …{org.key.tail} is deleted at Mistral" in done.stdout
+    assert UNTRIED in done.stdout
+    assert (org.begun, org.contents.aside, org.contents.pending) == ([], [], {})
+    entry = org.contents.workspaces["prod"]
+    assert (entry.key_id, entry.expires, entry.expiry_known) == (issued.key_id, str(days(90)), True)
+    assert org.works()
+    assert org.key.reveal() not in org.said
+    assert org.admin_key.reveal() not in org.said
+    assert org.contents.seen[org.admin_key.fingerprint], "the Admin key is caught in what is saved"
+
+
+def test_a_policy_that_clamps_is_told_and_noted(org: Organisation) -> None:
+    org.sandbox.admin.policies["prod"] = 30
+    done = org.run("rotate", "prod", "--yes", "--expires", "400d")
+    assert f"Mistral set the new key's expiry to {days(30)}; {days(400)} was asked for" in done.stdout
+    assert org.contents.workspaces["prod"].expires == str(days(30))
+
+
+def test_a_date_that_the_answer_does_not_tell_is_read_from_the_list(org: Organisation) -> None:
+    org.sandbox.admin.policies["prod"] = 30
+    org.sandbox.admin.fail("no date in the answer")
+    org.run("rotate", "prod", "--yes")
+    assert org.contents.workspaces["prod"].expires == str(days(30))
+
+
+def test_without_a_yes_the_old_key_stays_and_the_next_rotate_ends_it(org: Organisation) -> None:
+    first = org.run("rotate", "prod")
+    new = org.kept
+    assert f"The old key …{org.key.tail} is not deleted yet: mistral-nb rotate prod --yes" in first.stdout
+    assert set(org.there) == {org.key.tail, new}
+    assert f"the old key …{org.key.tail} may be left at Mistral" in org.run("status").stderr
+    assert f"…{org.key.tail} is still at Mistral" in org.run("doctor", code=1).stdout
+    org.run("rotate", "prod", "--yes")
+    assert set(org.there) == {new} == {org.kept}
+    assert org.begun == []
+
+
+def test_keep_old_keeps_both(org: Organisation) -> None:
+    org.run("rotate", "prod", "--yes", "--keep-old")
+    assert set(org.there) == {org.key.tail, org.kept}
+    assert org.contents.workspaces["prod-old"].tail == org.key.tail
+    assert org.begun == []
+
+
+def test_by_hand_leaves_the_admin_key_alone(org: Organisation) -> None:
+    new = org.sandbox.make_key("prod")
+    org.run("rotate", "prod", "--by-hand", given=new.reveal())
+    assert org.kept == new.tail
+    assert not any(request.path.startswith("/v1/admin") for request in org.sandbox.requests)
+
+
+@pytest.mark.parametrize("fault", ["answer lost", "created, then 500", "no key in the answer"])
+def test_a_key_whose_answer_is_lost_is_found_by_its_name_and_deleted(fault: str, org: Organisation) -> None:
+    org.sandbox.admin.fail(fault)
+    failed = org.run("rotate", "prod", "--yes", code=3)
+    assert f"prod …{org.key.tail} stays in use" in failed.stderr
+    org.sandbox.admin.fail("")
+    assert org.works()
+    if fault == "answer lost":  # so was that of the deletion, which took place
+        assert "may be left at Mistral" in org.run("status").stderr
+    org.run("rotate", "prod", "--yes")
+    assert set(org.there) == {org.kept}
+
+
+@pytest.mark.parametrize(("right", "said"), [("read", "did not make a key"), ("create", "did not list the keys")])
+def test_an_admin_key_without_a_right_changes_nothing(right: str, said: str, org: Organisation) -> None:
+    org.environ["MISTRAL_ADMIN_API_KEY"] = org.sandbox.admin.make_key(right).reveal()
+    failed = org.run("rotate", "prod", "--yes", code=1)
+    assert said in failed.stderr
+    assert "has no right to that" in failed.stderr
+    assert UNTRIED in failed.stderr
+    assert f"prod …{org.key.tail} stays in use." in failed.stderr
+    assert "mistral-nb rotate prod --by-hand" in failed.stderr
+    assert (set(org.there), org.kept, org.begun) == ({org.key.tail}, org.key.tail, [])
+
+
+def test_one_that_may_not_delete_leaves_the_new_key_in_use(org: Organisation) -> None:
+    org.environ["MISTRAL_ADMIN_API_KEY"] = org.sandbox.admin.make_key("read", "create").reveal()
+    done = org.run("rotate", "prod", "--yes", code=1)
+    assert f"The old key …{org.key.tail} is not deleted" in done.stdout
+    assert org.works()
+    org.environ["MISTRAL_ADMIN_API_KEY"] = org.admin_key.reveal()
+    org.run("rotate", "prod", "--yes")
+    assert set(org.there) == {org.kept}
+
+
+@pytest.mark.parametrize("fault", ["500 at delete", "hang up at delete"])
+def test_a_deletion_that_fails_is_done_by_the_next_rotate(fault: str, org: Organisation) -> None:
+    org.sandbox.admin.fail(fault)
+    org.run("rotate", "prod", "--yes", code=3)
+    new = org.kept
+    assert set(org.there) == {org.key.tail, new}
+    org.sandbox.admin.fail("")
+    org.run("rotate", "prod", "--yes")
+    assert set(org.there) == {new} == {org.kept}
+
+
+@pytest.mark.parametrize("kept_too", [True, False])
+def test_a_normal_key_given_as_admin_key_is_refused(kept_too: bool, org: Organisation) -> None:
+    org.environ["MISTRAL_ADMIN_API_KEY"] = (org.key if kept_too else org.sandbox.make_key("dev")).reveal()
+    before = set(org.there)
+    failed = org.run("rotate", "prod", "--yes", code=1)
+    assert "an ordinary key never is one" in failed.stderr
+    assert (set(org.there), org.kept) == (before, org.key.tail)
+
+
+def test_a_new_key_is_waited_for_until_it_is_accepted(org: Organisation) -> None:
+    org.sandbox.admin.refusals = 1
+    done = org.run("rotate", "prod", "--yes", "--wait", "5")
+    assert "does not accept" in done.stderr
+    assert set(org.there) == {org.kept}
+
+
+def test_one_that_is_not_accepted_in_time_waits_for_the_next_rotate(org: Organisation) -> None:
+    org.sandbox.admin.refusals = 3
+    done = org.run("rotate", "prod", "--yes", "--wait", "0", code=1)
+    assert f"Not rotated yet: Mistral does not accept …{org.contents.pending['prod'].tail}" in done.stdout
+    assert org.kept == org.key.tail
+    assert org.works()
+    waiting = org.contents.pending["prod"].tail
+    org.run("rotate", "prod", "--yes", "--wait", "9")
+    assert set(org.there) == {waiting} == {org.kept}
+
+
+def test_a_tail_that_two_keys_share_is_asked_about(org: Organisation, new_context: NewContext) -> None:
+    twin = org.sandbox.make_key("prod", like=org.key)  # same name, same workspace
+    with open(org.environ["MISTRAL_NB_HOME"] + "/workspaces.json") as file:
+        text = file.read()
+    forgotten = text.replace(f'"{org.contents.workspaces["prod"].key_id}"', "null")
+    with open(org.environ["MISTRAL_NB_HOME"] + "/workspaces.json", "w") as file:
+        file.write(forgotten)
+    heads = sorted(issued.hidden for issued in org.sandbox.admin.keys().values())
+    unsure = new_context("cli", verify=without_identity)
+    with pytest.raises(CannotAsk, match="Nobody is here to say which is to be replaced") as caught:
+        act(unsure, "rotate", workspace="prod", yes=True)
+    assert all(head in str(caught.value) for head in heads)
+    assert len(org.sandbox.admin.keys()) == 2
+
+    def ours(ask):
+        return next(choice for choice in ask.choices if choice.startswith(f"{org.key.reveal()[:4]}..."))
+
+    def the_twin(ask):
+        return next(choice for choice in ask.choices if choice.startswith(f"{twin.reveal()[:4]}..."))
+
+    with pytest.raises(AdminFailed, match="begins otherwise"):
+        act(new_context("cli", verify=without_identity), "rotate", {"which key": the_twin}, workspace="prod", yes=True)
+    act(new_context("cli", verify=without_identity), "rotate", {"which key": ours}, workspace="prod", yes=True)
+    assert twin.fingerprint in org.sandbox.issued()
+    assert org.key.fingerprint not in org.sandbox.issued()
+
+
+def test_told_apart_by_its_id_nobody_is_asked(org: Organisation) -> None:
+    twin = org.sandbox.make_key("prod", like=org.key)
+    org.run("rotate", "prod", "--yes")
+    assert twin.fingerprint in org.sandbox.issued()
+    assert org.key.fingerprint not in org.sandbox.issued()
+
+
+def without_identity(key: Key, base: str):
+    verdict = verify(key, base)
+    who = verdict.identity
+    return replace(verdict, identity=who and replace(who, key_id=None))
+
+
+@pytest.mark.parametrize("fault", ["bearer only", "unknown fields", "searches names alone"])
+def test_other_bodies_and_headers_are_understood(fault: str, org: Organisation) -> None:
+    org.sandbox.admin.fail(fault)
+    org.run("rotate", "prod", "--yes")
+    assert set(org.there) == {org.kept} != {org.key.tail}
+
+
+def test_a_key_that_is_not_in_the_list_is_not_replaced(org: Organisation) -> None:
+    org.sandbox.revoke(org.key)
+    failed = org.run("rotate", "prod", "--yes", code=3)
+    assert f"No key …{org.key.tail}" in failed.stderr
+    assert org.there == {}
+
+
+def test_only_a_typed_yes_deletes(org: Organisation, new_context: NewContext) -> None:
+    asked = act(new_context("cli"), "rotate", {"delete old": "y"}, workspace="prod")
+    assert f"The old key …{org.key.tail} stays at Mistral" in asked.shown
+    assert org.key.tail in org.there
+    assert "Type yes" in asked.person.asked[-1].question
+
+
+def test_the_key_of_this_process_is_exchanged(
+    org: Organisation, new_context: NewContext, environ: dict[str, str]
+) -> None:
+    act(new_context(), "use", workspace="prod")
+    act(new_context(), "rotate", {"delete old": "yes"}, workspace="prod")
+    assert environ["MISTRAL_API_KEY"][-4:] == org.kept != org.key.tail
+
+
+def test_a_store_that_fails_takes_the_new_key_back(org: Organisation, new_context: NewContext) -> None:
+    context = new_context("cli")
+    vault = context.stores["file"]
+
+    def full(*_):
+        raise StoreError("The disk is full.", "Make room.")
+
+    vault.put = full  # type: ignore[method-assign]
+    with pytest.raises(MistralNbError, match=f"is full. The key that was made for it is deleted.*…{org.key.tail}"):
+        act(context, "rotate", workspace="prod", yes=True)
+    assert (set(org.there), org.kept, org.begun) == ({org.key.tail}, org.key.tail, [])
+    assert org.contents.pending == {}

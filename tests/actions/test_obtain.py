@@ -1,0 +1,183 @@
+"""From nothing to a kept key: slips of the hand, stores that fail, others who are faster."""
+
+import os
+from collections.abc import Callable
+
+import pytest
+from acting import act
+from keys import make_key
+
+from mistral_nb.actions.context import Context
+from mistral_nb.api.sandbox import Sandbox
+from mistral_nb.errors import CannotAsk, MistralNbError, NotAKey, StoreError, WrongUsage
+from mistral_nb.store.index import Index
+
+NewContext = Callable[..., Context]
+
+
+def test_a_key_pasted_as_a_name_is_not_taken_for_one(
+    new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    key = sandbox.make_key()
+    acted = act(new_context(), "use", {"key": key, "workspace": [key.reveal(), "dev"], "expires": ""})
+    assert key.reveal() not in acted.shown
+    assert list(new_context().keeper.workspaces()) == ["dev"]
+    assert key.reveal() not in _index_text(environ)
+    with pytest.raises(WrongUsage) as caught:
+        act(new_context(), "use", workspace=key.reveal())
+    assert key.reveal() not in str(caught.value)
+
+
+def test_a_key_kept_by_another_process_meanwhile_is_asked_about(new_context: NewContext, sandbox: Sandbox) -> None:
+    ours, theirs = sandbox.make_key(), sandbox.make_key()
+
+    def someone_is_faster(ask: object) -> str:
+        act(new_context("cli"), "add", {"key": theirs}, workspace="dev", expires="never")
+        return ""
+
+    answers = {"key": ours, "expires": someone_is_faster, "replace": "yes"}
+    acted = act(new_context(), "add", answers, workspace="dev")
+    assert acted.person.names == ["key", "expires", "replace"]
+    assert theirs.tail in acted.person.asked[-1].question
+
+
+def test_a_no_to_replacing_asks_for_another_name(new_context: NewContext, sandbox: Sandbox) -> None:
+    old, new = sandbox.make_key(), sandbox.make_key()
+    act(new_context(), "add", {"key": old, "expires": ""}, workspace="dev")
+    answers = {"key": new, "replace": "no", "workspace": "other", "expires": ""}
+    act(new_context(), "add", answers, workspace="dev")
+    keeper = new_context().keeper
+    assert (keeper.read("dev"), keeper.read("other")) == (old, new)
+
+
+@pytest.mark.parametrize("mended", [True, False])
+def test_on_the_command_line_a_store_that_failed_is_tried_again_with_the_same_key(
+    mended: bool, new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    key = sandbox.make_key()
+    file, there = environ["MISTRAL_NB_PASSPHRASE_FILE"], environ["MISTRAL_NB_PASSPHRASE_FILE"] + ".away"
+    os.rename(file, there)
+
+    def mend(ask: object) -> str:
+        if mended:
+            os.rename(there, file)
+        return "yes" if mended else "no"
+
+    answers = {"key": [key], "expires": "", "try again": mend}
+    if mended:
+        act(new_context("cli"), "add", answers, workspace="dev")
+        assert new_context().keeper.read("dev") == key
+    else:
+        with pytest.raises(StoreError):
+            act(new_context("cli"), "add", answers, workspace="dev")
+
+
+def test_on_the_command_line_memory_is_not_offered(
+    new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    environ |= {"MISTRAL_NB_STORE": "auto", "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
+    del environ["MISTRAL_NB_PASSPHRASE_FILE"]
+    answers = {"key": sandbox.make_key(), "expires": "", "new passphrase": "", "try again": "no"}
+    with pytest.raises(MistralNbError, match="passphrase"):
+        act(new_context("cli"), "add", answers, workspace="dev")
+    environ["MISTRAL_NB_STORE"] = "memory"
+    with pytest.raises(MistralNbError, match="ends with this command"):
+        act(new_context("cli"), "add", {"key": sandbox.make_key(), "expires": ""}, workspace="dev")
+
+
+def test_a_wrong_paste_by_pipe_is_what_is_said(new_context: NewContext) -> None:
+    said = ["not a key", CannotAsk("Nobody is here.")]
+    with pytest.raises(NotAKey):
+        act(new_context("cli"), "add", {"key": said}, workspace="dev")
+
+
+def test_a_name_that_is_not_kept_is_named_where_nobody_can_ask(new_context: NewContext) -> None:
+    with pytest.raises(CannotAsk, match=r"named nope.*mistral-nb add nope"):
+        act(new_context("cli"), "add", workspace="nope")
+
+
+def test_a_damaged_list_of_workspaces_does_not_stop_a_person(
+    new_context: NewContext, environ: dict[str, str], sandbox: Sandbox
+) -> None:
+    key = sandbox.make_key()
+    os.makedirs(environ["MISTRAL_NB_HOME"])
+    path = Index(environ["MISTRAL_NB_HOME"]).path
+    with open(path, "w") as file:
+        file.write("{")
+    assert "damaged" in act(new_context(), "status").shown
+    acted = act(new_context(), "use", {"key": key, "workspace": "dev", "expires": ""})
+    assert environ["MISTRAL_API_KEY"] == key.reveal()
+    assert "damaged" in acted.shown
+    assert _index_text(environ) == "{"
+
+
+def test_forgetting_what_is_in_memory_leaves_the_stored_key_of_that_name(
+    new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    stored, typed = sandbox.make_key(), sandbox.make_key()
+    act(new_context("cli"), "add", {"key": stored, "expires": ""}, workspace="dev")
+    context = new_context()
+    context.keeper.keep("dev", typed, {}, "memory")
+    acted = act(context, "forget", {"forget": "yes"}, workspace="dev")
+    assert typed.tail in acted.shown
+    assert context.keeper.read("dev") == stored
+
+
+def test_forgetting_with_a_wrong_passphrase_changes_nothing(
+    new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    act(new_context("cli"), "add", {"key": sandbox.make_key(), "expires": ""}, workspace="dev")
+    with open(environ["MISTRAL_NB_PASSPHRASE_FILE"], "w") as file:
+        file.write("another passphrase")
+    with pytest.raises(StoreError):
+        act(new_context("cli"), "forget", workspace="dev", yes=True)
+    assert list(new_context().keeper.workspaces()) == ["dev"]
+    assert new_context().contents().unfinished == []
+
+
+def test_quotes_in_the_variable_are_removed_and_said(new_context: NewContext, environ: dict[str, str]) -> None:
+    key = make_key()
+    environ["MISTRAL_API_KEY"] = f'"{key.reveal()}"\n'
+    acted = act(new_context(), "use")
+    assert environ["MISTRAL_API_KEY"] == key.reveal()
+    assert "quotes" in acted.shown
+
+
+def test_verify_asks_about_the_key_in_use_not_the_one_kept_since(new_context: NewContext, sandbox: Sandbox) -> None:
+    old, newer = sandbox.make_key(), sandbox.make_key()
+    act(new_context(), "add", {"key": old, "expires": ""}, workspace="dev")
+    act(new_context("cli"), "add", {"key": newer, "expires": ""}, workspace="dev", yes=True)
+    sandbox.revoke(old)
+    acted = act(new_context(), "verify")
+    assert acted.report.exit_code == 1
+    assert old.tail in acted.shown
+
+
+def test_a_key_file_that_is_a_pipe_nobody_writes_to_does_not_hang(
+    new_context: NewContext, environ: dict[str, str]
+) -> None:
+    path = os.path.join(environ["HOME"], "pipe")
+    os.mkfifo(path)
+    environ["MISTRAL_API_KEY_FILE"] = path
+    with pytest.raises(MistralNbError, match="within 3 seconds"):
+        act(new_context(), "use")
+
+
+def _index_text(environ: dict[str, str]) -> str:
+    with open(Index(environ["MISTRAL_NB_HOME"]).path) as file:
+        return file.read()
+
+
+def test_a_key_that_a_cell_held_is_offered_first(new_context, sandbox, monkeypatch):
+    from mistral_nb.kernel import literals
+
+    key = sandbox.make_key()
+    monkeypatch.setattr(literals, "_in_cells", [key])
+    context = new_context("magic", interactive=True)
+    acted = act(context, "add", {"from a cell": "yes"}, workspace="dev", expires="never", yes=True)
+    assert acted.person.names[0] == "from a cell"
+    assert key.reveal() not in acted.person.asked[0].question
+    assert context.keeper.workspaces()["dev"].fingerprint == key.fingerprint
+    again = new_context("magic", interactive=True)
+    acted = act(again, "add", {"key": sandbox.make_key()}, workspace="b", expires="never")
+    assert "from a cell" not in acted.person.names

@@ -1,0 +1,197 @@
+"""`revoke`: out of use at once; Mistral is asked until it refuses; where it leaked is said."""
+
+import json
+import os
+import sqlite3
+import subprocess
+from collections.abc import Callable
+
+import pytest
+from acting import act
+from keys import make_key
+
+from mistral_nb.actions import leaks
+from mistral_nb.actions.context import Context
+from mistral_nb.api.sandbox import Sandbox
+from mistral_nb.errors import WrongUsage
+from mistral_nb.key import Key
+from mistral_nb.store.index import COMPROMISED
+
+NewContext = Callable[..., Context]
+
+
+@pytest.fixture
+def leaked(new_context: NewContext, sandbox: Sandbox) -> Key:
+    key = sandbox.make_key("prod")
+    act(new_context(), "add", {"key": key, "expires": "", "name": ""}, workspace="prod")
+    return key
+
+
+def test_it_is_out_of_environment_and_workspace_before_mistral_is_asked(
+    new_context: NewContext, leaked: Key, environ: dict[str, str]
+) -> None:
+    environ["CODESTRAL_API_KEY"] = leaked.reveal()
+    context = new_context()
+    states = []
+
+    def verify(key: Key, base: str):
+        states.append((dict(environ), context.contents()))
+        return Context().verify(key, base)
+
+    context.verify = verify
+    acted = act(context, "revoke", workspace="prod")
+    ((seen_environ, contents),) = states
+    assert leaked.reveal() not in seen_environ.values()
+    assert "MISTRAL_NB_ACTIVE" not in seen_environ
+    assert contents.workspaces == {}
+    assert contents.seen[leaked.fingerprint].state == COMPROMISED
+    assert leaked.reveal() not in acted.shown
+
+
+def test_it_exits_1_until_mistral_refuses_and_then_nothing_is_left(
+    new_context: NewContext, sandbox: Sandbox, leaked: Key
+) -> None:
+    for _ in range(2):
+        acted = act(new_context(), "revoke", workspace="prod")
+        assert acted.report.exit_code == 1
+        assert f"Mistral still accepts …{leaked.tail}; delete it here: https://console.mistral.ai/" in acted.shown
+    sandbox.fail("503")
+    assert act(new_context(), "revoke", workspace="prod").report.exit_code == 3
+    sandbox.fail(None)
+    sandbox.revoke(leaked)
+    acted = act(new_context(), "revoke", workspace="prod")
+    assert acted.report.exit_code == 0
+    assert f"Mistral refuses …{leaked.tail}" in acted.shown
+    context = new_context()
+    assert context.stores["file"].everything() == {}  # type: ignore[attr-defined]
+    assert context.contents().seen[leaked.fingerprint].state == COMPROMISED
+    with pytest.raises(WrongUsage):
+        act(new_context(), "revoke", workspace="prod")
+
+
+def test_without_a_name_the_one_that_waits_is_meant(new_context: NewContext, sandbox: Sandbox, leaked: Key) -> None:
+    act(new_context(), "revoke")
+    sandbox.revoke(leaked)
+    assert act(new_context(), "revoke").report.exit_code == 0
+
+
+def test_a_key_that_no_workspace_keeps_is_revoked_from_the_environment(
+    new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    key = sandbox.make_key()
+    environ["MISTRAL_API_KEY"] = key.reveal()
+    acted = act(new_context(), "revoke")
+    assert "MISTRAL_API_KEY" not in environ
+    assert acted.report.exit_code == 1
+    assert new_context().contents().seen[key.fingerprint].state == COMPROMISED
+
+
+def test_the_same_key_under_two_names_is_out_of_both(new_context: NewContext, leaked: Key) -> None:
+    new_context().keeper.keep("copy", leaked, store="file")
+    act(new_context(), "revoke", workspace="prod")
+    assert new_context().keeper.workspaces() == {}
+
+
+def test_it_ends_with_a_new_key_if_wanted(
+    new_context: NewContext, sandbox: Sandbox, leaked: Key, environ: dict[str, str]
+) -> None:
+    new = sandbox.make_key("prod")
+    answers = {"new key": "yes", "key": new, "expires": "90d", "name": ""}
+    acted = act(new_context(), "revoke", answers, workspace="prod")
+    assert environ["MISTRAL_API_KEY"] == new.reveal()
+    assert new_context().keeper.read("prod") == new
+    assert f"prod …{new.tail}" in acted.shown
+    assert acted.report.exit_code == 1  # the leaked one is still accepted
+    sandbox.revoke(leaked)
+    told = act(new_context(), "status").shown
+    assert f"…{leaked.tail} may still be accepted" in told
+
+
+def test_a_refused_key_that_is_minutes_old_is_looked_at_again(new_context: NewContext, sandbox: Sandbox) -> None:
+    young = sandbox.make_key("prod", waiting=True)
+    act(new_context(), "add", {"key": young, "keep refused": "yes", "expires": "", "name": ""}, workspace="prod")
+    acted = act(new_context(), "revoke", workspace="prod")
+    assert acted.report.exit_code == 1
+    assert "only minutes old" in acted.shown
+
+
+def test_the_leaked_key_is_not_taken_as_the_new_one(new_context: NewContext, sandbox: Sandbox, leaked: Key) -> None:
+    act(new_context(), "revoke", workspace="prod")
+    fresh = sandbox.make_key("prod")
+    act(new_context(), "add", {"key": fresh, "expires": "", "name": ""}, workspace="prod")
+    acted = act(
+        new_context(), "rotate", {"key": [leaked, new := sandbox.make_key("prod")], "expires": ""}, workspace="prod"
+    )
+    assert any("was revoked here" in step for step in acted.steps)
+    assert new_context().keeper.read("prod") == new
+
+
+def test_where_it_leaked_is_said_with_the_command_that_cleans_each(
+    new_context: NewContext, leaked: Key, environ: dict[str, str]
+) -> None:
+    folder = str(new_context().folder)
+    top = os.path.dirname(folder)
+    subprocess.run(["git", "init", "-q", top], check=True)
+    _notebook(os.path.join(folder, "a b.ipynb"), leaked.reveal())
+    _notebook(os.path.join(folder, ".ipynb_checkpoints", "a b-checkpoint.ipynb"), leaked.reveal())
+    _notebook(os.path.join(folder, "clean.ipynb"), make_key().reveal())
+    _write(os.path.join(top, "deploy.py"), f"key = '{leaked.reveal()}'")
+    _write(os.path.join(folder, ".env"), f"MISTRAL_API_KEY={leaked.reveal()}")
+    _history(environ, leaked.reveal())
+    acted = act(new_context(), "revoke", workspace="prod")
+    rows = {row.label: row for row in acted.report.rows}
+    assert rows["this folder"].value == "1 file: a b.ipynb"
+    assert rows["this folder"].repair == "!mistral-nb scrub 'a b.ipynb'"
+    assert "a b-checkpoint.ipynb" in rows["checkpoints"].repair
+    assert rows["settings"].value == "1 file: .env"
+    assert "history.sqlite" in rows["IPython history"].value
+    assert rows["the rest of the repository"].value == "1 file: ../deploy.py"
+    assert "scan --git-history" in rows["git history"].repair
+    assert "clean.ipynb" not in acted.shown
+    assert leaked.reveal() not in acted.shown
+
+
+def test_the_commands_clean_what_they_are_named_for(
+    new_context: NewContext, leaked: Key, environ: dict[str, str]
+) -> None:
+    file = _history(environ, leaked.reveal())
+    acted = act(new_context("cli"), "revoke", workspace="prod", clean_history=True)
+    rows = {row.label: row for row in acted.report.rows}
+    assert rows["IPython history"].state == "ok"
+    with open(file, "rb") as stream:
+        assert leaked.reveal().encode() not in stream.read()
+
+
+def test_a_place_without_the_key_is_said_to_be_clean(new_context: NewContext, leaked: Key) -> None:
+    acted = act(new_context(), "revoke", workspace="prod")
+    assert {row.state for row in acted.report.rows} == {"ok"}
+
+
+def test_the_search_ends_in_time(tmp_path, leaked: Key) -> None:
+    _write(str(tmp_path / "a.txt"), leaked.reveal())
+    assert leaks.search(str(tmp_path), leaked).here
+    assert not leaks.search(str(tmp_path), leaked, seconds=-1).complete
+
+
+def _write(path: str, text: str) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def _notebook(path: str, text: str) -> None:
+    cell = {"cell_type": "code", "source": [f"key = '{text}'\n"], "outputs": [], "metadata": {}, "execution_count": 1}
+    _write(path, json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+
+
+def _history(environ: dict[str, str], text: str) -> str:
+    """A database as IPython makes it."""
+    folder = os.path.join(environ["IPYTHONDIR"], "profile_default")
+    os.makedirs(folder, exist_ok=True)
+    file = os.path.join(folder, "history.sqlite")
+    with sqlite3.connect(file) as database:
+        database.execute("CREATE TABLE history (session integer, line integer, source text, source_raw text)")
+        database.execute("CREATE TABLE output_history (session integer, line integer, output text)")
+        database.execute("INSERT INTO history VALUES (1, 1, ?, ?)", (text, text))
+    database.close()
+    return file

@@ -1,0 +1,176 @@
+"""`scan`: what it looks at, what it says, and how it ends. Nothing is ever changed."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from acting import act
+from keys import make_key, make_text
+from parts import need
+from servers import notebook
+
+from mistral_nb.errors import WrongUsage
+from mistral_nb.key import Key
+from mistral_nb.report import as_json
+from mistral_nb.store.index import Index
+
+
+@pytest.fixture
+def key(environ: dict[str, str]) -> Key:
+    """A remembered key: only its fingerprint is here."""
+    key = make_key()
+    Index(environ["MISTRAL_NB_HOME"]).remember(key)
+    return key
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "work"
+    made.mkdir()
+    return made
+
+
+def holding(text: str, *more: str) -> str:
+    return json.dumps(notebook("x = 1", f'key = "{text}"', *more), indent=1)
+
+
+def scan(new_context: Any, *paths: Path | str, everything: bool = False) -> Any:
+    return act(new_context("cli"), "scan", paths=[str(path) for path in paths], everything=everything)
+
+
+def test_a_key_is_told_by_tier_tail_and_cell(new_context: Any, key: Key, folder: Path) -> None:
+    (folder / "a.ipynb").write_text(holding(key.reveal()))
+    acted = scan(new_context, folder)
+    assert acted.report.exit_code == 1
+    assert acted.report.title == "1 file: 1 key found (1 remembered) in 1 file."
+    assert f"1 key found: …{key.tail} (remembered) in cell 2" in acted.shown
+    assert key.reveal() not in acted.shown
+    assert key.reveal()[:15] not in as_json(acted.report)
+    assert (folder / "a.ipynb").read_text() == holding(key.reveal())
+
+
+def test_json_has_files_and_findings(new_context: Any, key: Key, folder: Path) -> None:
+    file = folder / "a.ipynb"
+    file.write_text(holding(key.reveal()))
+    (folder / "b.ipynb").write_text(holding("nothing"))
+    (finding,) = (data := json.loads(as_json(scan(new_context, folder).report)))["findings"]
+    assert data["files"] == 2
+    assert set(data) == {"files", "findings"}
+    assert finding == {
+        "tier": "remembered",
+        "fingerprint": key.fingerprint,
+        "file": str(file),
+        "path": "cells[1].source",
+        "line": 1 + holding(key.reveal()).split(key.reveal())[0].count("\n"),
+    }
+
+
+@pytest.mark.parametrize("content", ["", "{", "x = 1", json.dumps(notebook("x = 1"))])
+def test_without_a_key_it_ends_well(content: str, new_context: Any, key: Key, folder: Path) -> None:
+    (folder / "a.ipynb").write_text(content)
+    acted = scan(new_context, folder)
+    assert (acted.report.exit_code, str(acted.report)) == (0, "1 file: no key found.")
+
+
+def test_a_known_key_is_found_from_the_environment(new_context: Any, environ: dict[str, str], folder: Path) -> None:
+    environ["MISTRAL_API_KEY"] = make_text()
+    (folder / "a.ipynb").write_text(holding(environ["MISTRAL_API_KEY"]))
+    assert "(known)" in scan(new_context, folder).shown
+
+
+def test_a_suspected_key_is_found_where_mistral_is_named(new_context: Any, folder: Path) -> None:
+    (folder / "a.ipynb").write_text(holding(make_text(), "from mistralai import Mistral"))
+    (folder / "b.ipynb").write_text(holding(make_text()))
+    acted = scan(new_context, folder)
+    assert acted.report.title == "2 files: 1 key found (1 suspected) in 1 file."
+
+
+def test_a_fingerprint_that_came_with_the_repository_is_reported(new_context: Any, folder: Path) -> None:
+    revoked = make_key()
+    (folder / ".mistral-nb-revoked").write_text(f"{revoked.fingerprint} leaked in May\n")
+    (folder / "a.ipynb").write_text(holding(revoked.reveal()))
+    acted = scan(new_context, folder)
+    assert acted.report.exit_code == 1
+    assert "(reported)" in acted.shown
+
+
+def test_a_kept_key_counts_for_nothing(new_context: Any, folder: Path) -> None:
+    key = make_key()
+    (folder / "pyproject.toml").write_text(f'[tool.mistral-nb]\nkeep = ["{key.fingerprint}"]\n')
+    (folder / "a.ipynb").write_text(holding(key.reveal(), "import mistralai"))
+    assert scan(new_context, folder).report.exit_code == 0
+    (folder / "pyproject.toml").unlink()
+    assert scan(new_context, folder).report.exit_code == 1
+
+
+@pytest.mark.parametrize(("everything", "names"), [(False, {"a.ipynb"}), (True, {"a.ipynb", "b.py", "c.txt", ".d"})])
+def test_a_folder_means_its_notebooks_and_with_all_every_text(
+    everything: bool, names: set[str], new_context: Any, key: Key, folder: Path
+) -> None:
+    need("git")
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    for name in ("a.ipynb", "b.py", "c.txt", ".d", "ignored.ipynb", "ignored.txt", "binary.dat"):
+        (folder / name).write_bytes(b"\0" * name.startswith("binary") + f"key {key.reveal()}".encode())
+    (folder / ".gitignore").write_text("ignored.*\n")
+    data = scan(new_context, folder, everything=everything).report.data
+    assert {os.path.basename(finding["file"]) for finding in data["findings"]} == names
+
+
+@pytest.mark.parametrize("git", [True, False])
+def test_what_is_not_the_persons_own_is_passed_over(git: bool, new_context: Any, key: Key, folder: Path) -> None:
+    places = ["mine/deep", ".hidden", "env with python", "node_modules", "mine/.ipynb_checkpoints"]
+    for place in places:
+        (folder / place).mkdir(parents=True)
+        (folder / place / "a b.ipynb").write_text(holding(key.reveal()))
+    (folder / "env with python" / "pyvenv.cfg").touch()
+    (folder / "link.ipynb").symlink_to(folder / "mine/deep/a b.ipynb")
+    if git:
+        need("git")
+        subprocess.run(["git", "init", "-q", str(folder)], check=True)
+        (folder / ".gitignore").write_text("env with python\nnode_modules\n.hidden\n")
+    found = [f["file"] for f in scan(new_context, folder).report.data["findings"]]
+    assert sorted(os.path.relpath(file, folder) for file in found) == [
+        "mine/.ipynb_checkpoints/a b.ipynb",
+        "mine/deep/a b.ipynb",
+    ]
+
+
+def test_a_repository_inside_a_repository_is_walked_too(new_context: Any, key: Key, folder: Path) -> None:
+    need("git")
+    for place in (folder, folder / "inner"):
+        subprocess.run(["git", "init", "-q", str(place)], check=True)
+    (folder / "inner/a.ipynb").write_text(holding(key.reveal()))
+    assert scan(new_context, folder).report.exit_code == 1
+
+
+def test_each_file_is_looked_at_once(new_context: Any, key: Key, folder: Path) -> None:
+    (folder / "a.ipynb").write_text(holding(key.reveal()))
+    assert scan(new_context, folder, folder / "a.ipynb", f"{folder}/./a.ipynb").report.data["files"] == 1
+
+
+def test_a_file_that_cannot_be_read_is_said_and_the_others_go_on(new_context: Any, key: Key, folder: Path) -> None:
+    (folder / "a.ipynb").write_text(holding(key.reveal()))
+    os.mkfifo(folder / "pipe.ipynb")
+    acted = scan(new_context, folder / "gone.ipynb", folder / "pipe.ipynb", folder / "a.ipynb")
+    assert acted.report.exit_code == 3
+    assert "gone.ipynb: could not be read: No such file or directory" in acted.shown
+    assert "pipe.ipynb: could not be read: it is no regular file" in acted.shown
+    assert "1 key found (1 remembered) in 1 file, 2 files could not be read" in acted.shown
+
+
+def test_standard_input_goes_alone(new_context: Any) -> None:
+    with pytest.raises(WrongUsage, match="Standard input goes alone"):
+        scan(new_context, "-", "a.ipynb")
+
+
+def test_a_damaged_index_is_said_and_more_is_found(new_context: Any, environ: dict[str, str], folder: Path) -> None:
+    home = Path(environ["MISTRAL_NB_HOME"])
+    home.mkdir(exist_ok=True)
+    (home / "workspaces.json").write_text("{")
+    (folder / "a.ipynb").write_text(holding(make_text()))
+    acted = scan(new_context, folder)
+    assert acted.report.exit_code == 1
+    assert sum("every key-shaped run is redacted" in step for step in acted.steps) == 1

@@ -1,0 +1,88 @@
+"""`usage`: costs by category, for a terminal and for a notebook."""
+
+import json
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from acting import act
+from organisation import Organisation
+
+from mistral_nb.actions.context import Context
+from mistral_nb.actions.usage import _month, chart
+from mistral_nb.api.admin import UNTRIED
+from mistral_nb.api.admin_bodies import Usage
+from mistral_nb.api.sandbox import Sandbox
+from mistral_nb.errors import WrongUsage
+
+NewContext = Callable[..., Context]
+
+
+@pytest.fixture
+def org(sandbox: Sandbox, environ: dict[str, str], tmp_path: Path, new_context: NewContext) -> Organisation:
+    return Organisation(sandbox, environ, tmp_path / "work", new_context)
+
+
+def test_costs_are_a_table_with_period_and_currency(org: Organisation) -> None:
+    done = org.run("usage", "--month", "2026-02")
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert done.stdout.splitlines()[0] == "Costs of the organisation, 2026-02-01 to 2026-02-28"
+    assert ["chat", "12.50", "EUR"] in lines
+    assert ["total", "20.50", "EUR"] in lines
+    assert UNTRIED in done.stdout
+
+
+@pytest.mark.parametrize("named", ["prod", "here"])
+def test_of_one_workspace_by_its_name_here_or_there(named: str, org: Organisation) -> None:
+    if named == "here":
+        act(org.new_context("cli"), "rename", workspace="prod", new_name="here")
+    told = org.json("usage", "--workspace", named)
+    assert (told["total"], told["currency"], told["workspace"]) == (10.25, "EUR", named)
+
+
+def test_a_workspace_that_is_not_there_is_named_with_those_that_are(org: Organisation) -> None:
+    assert "Those there are: prod" in org.run("usage", "-w", "elsewhere", code=2).stderr
+
+
+def test_a_notebook_shows_bars(org: Organisation) -> None:
+    html = act(org.new_context(), "usage").report._repr_html_()
+    svg = ElementTree.fromstring(html[html.index("<svg") :])
+    bars = [float(bar.attrib["width"]) for bar in svg.iter("rect")]
+    assert len(bars) == 4, "what costs nothing has no bar"
+    assert bars == sorted(bars, reverse=True)
+    assert "<script" not in html
+
+
+@pytest.mark.parametrize(
+    ("costs", "parts"), [((), ""), ((("a", 0.0),), ""), ((("<b>&", 1.0),), "&lt;b&gt;&amp;"), ((("a", 1e9),), "a")]
+)
+def test_a_chart_is_sound_whatever_the_categories_are(costs: tuple[tuple[str, float], ...], parts: str) -> None:
+    drawn = chart(Usage(costs, "€<", "", ""))
+    assert parts in drawn
+    assert not drawn or ElementTree.fromstring(drawn) is not None
+
+
+def test_costs_that_are_not_understood_are_said_not_left_out(org: Organisation) -> None:
+    org.sandbox.admin.fail("costs of another kind")
+    done = org.run("usage", code=3)
+    assert "Mistral told no cost that is understood here" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "month"),
+    [(None, (2027, 3)), ("2026-11", (2026, 11)), ("11", (2026, 11)), ("3", (2027, 3)), (" 03 ", (2027, 3))],
+)
+def test_a_month_is_the_latest_that_has_begun(text: str | None, month: tuple[int, int]) -> None:
+    assert _month(text, date(2027, 3, 5)) == month
+
+
+@pytest.mark.parametrize("text", ["", "13", "0", "2026-13", "soon", "2026", "-1"])
+def test_what_is_no_month_is_refused(text: str) -> None:
+    with pytest.raises(WrongUsage, match="This is no month"):
+        _month(text, date(2027, 3, 5))
+
+
+def test_json_is_plain(org: Organisation) -> None:
+    assert json.loads(org.run("usage", "--json").stdout)["costs"] == org.sandbox.admin.costs

@@ -1,0 +1,296 @@
+"""`use`: where a key comes from, which workspace is meant, what is said."""
+
+import os
+from collections.abc import Callable
+
+import pytest
+from acting import act
+from keys import make_key, make_text
+
+from mistral_nb import session
+from mistral_nb.actions.context import Context
+from mistral_nb.api.sandbox import Sandbox
+from mistral_nb.errors import Cancelled, CannotAsk, KeyRefused, MistralNbError, NotAKey, StoreUnavailable, WrongUsage
+from mistral_nb.key import MARKER
+
+NewContext = Callable[..., Context]
+NEW = {"workspace": "", "expires": ""}
+
+
+def test_a_first_key_is_asked_for_kept_and_put_into_the_environment(
+    new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    key = sandbox.make_key(workspace="Team Research")
+    acted = act(new_context(), "use", {"key": key, **NEW})
+    assert environ["MISTRAL_API_KEY"] == key.reveal()
+    assert environ["MISTRAL_NB_ACTIVE"] == f"team-research:{key.fingerprint}"
+    assert "team-research …" + key.tail in acted.shown
+    assert key.reveal() not in acted.shown
+    assert acted.person.names == ["key", "workspace", "expires"]
+
+
+def test_a_later_process_is_not_asked_and_does_not_call_the_api(
+    new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    key = sandbox.make_key()
+    act(new_context(), "use", {"key": key, **NEW})
+    _new_process(environ)
+    requests = len(sandbox.requests)
+    acted = act(new_context(), "use")
+    assert environ["MISTRAL_API_KEY"] == key.reveal()
+    assert acted.person.asked == []
+    assert len(sandbox.requests) == requests
+
+
+def test_a_key_that_was_in_the_environment_before_us_stays(new_context: NewContext, environ: dict[str, str]) -> None:
+    key = make_key()
+    environ["MISTRAL_API_KEY"] = key.reveal()
+    acted = act(new_context(), "use")
+    assert environ["MISTRAL_API_KEY"] == key.reveal()
+    assert f"already set, to …{key.tail}" in acted.shown
+    assert key.fingerprint in new_context().contents().seen
+
+
+def test_naming_a_workspace_replaces_it_and_says_which(
+    new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    kept, foreign = sandbox.make_key(), make_key()
+    act(new_context(), "add", {"key": kept, "expires": ""}, workspace="dev")
+    _new_process(environ)
+    environ["MISTRAL_API_KEY"] = foreign.reveal()
+    acted = act(new_context(), "use", workspace="dev")
+    assert environ["MISTRAL_API_KEY"] == kept.reveal()
+    assert f"It replaced …{foreign.tail}" in acted.shown
+
+
+@pytest.mark.parametrize("value", [MARKER, "", "<YOUR MISTRAL API KEY>", "x" * 32, "your_api_key_here"])
+def test_what_is_no_key_counts_as_unset(
+    value: str, new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    environ["MISTRAL_API_KEY"] = value
+    key = sandbox.make_key()
+    acted = act(new_context(), "use", {"key": key, **NEW})
+    assert environ["MISTRAL_API_KEY"] == key.reveal()
+    assert any("holds no key" in step for step in acted.steps)
+
+
+def test_a_key_file_comes_before_the_store(new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]) -> None:
+    stored, mounted = sandbox.make_key(), make_key()
+    act(new_context(), "add", {"key": stored, "expires": ""}, workspace="dev")
+    _new_process(environ)
+    environ["MISTRAL_API_KEY_FILE"] = _write(environ, mounted.reveal() + "\n")
+    act(new_context(), "use")
+    assert environ["MISTRAL_API_KEY"] == mounted.reveal()
+
+
+def test_a_mounted_key_that_changed_is_read_again(new_context: NewContext, environ: dict[str, str]) -> None:
+    environ["MISTRAL_API_KEY_FILE"] = _write(environ, make_text())
+    act(new_context(), "use")
+    rotated = make_key()
+    _write(environ, rotated.reveal())
+    act(new_context(), "use")
+    assert environ["MISTRAL_API_KEY"] == rotated.reveal()
+
+
+@pytest.mark.parametrize("content", [None, "", "not a key at all", MARKER])
+def test_a_key_file_without_a_key_is_an_error_that_shows_nothing_of_it(
+    content: str | None, new_context: NewContext, environ: dict[str, str]
+) -> None:
+    environ["MISTRAL_API_KEY_FILE"] = (
+        _write(environ, content) if content is not None else os.path.join(environ["HOME"], "nowhere")
+    )
+    with pytest.raises(MistralNbError, match="MISTRAL_API_KEY_FILE"):
+        act(new_context(), "use")
+
+
+def test_without_anyone_to_ask_the_error_names_the_ways_out(new_context: NewContext) -> None:
+    with pytest.raises(CannotAsk) as caught:
+        act(new_context(), "use")
+    for way in (
+        "MISTRAL_API_KEY",
+        "MISTRAL_API_KEY_FILE",
+        "MISTRAL_NB_STORE=file",
+        "MISTRAL_NB_PASSPHRASE_FILE",
+    ):
+        assert way in str(caught.value)
+
+
+def test_an_empty_answer_is_asked_again_then_given_up_politely(
+    new_context: NewContext, environ: dict[str, str]
+) -> None:
+    with pytest.raises(NotAKey):
+        act(new_context(), "use", {"key": ["", "", ""]})
+    assert "MISTRAL_API_KEY" not in environ
+    assert new_context().contents().seen == {}
+
+
+def test_ctrl_c_at_the_prompt_changes_nothing(new_context: NewContext, environ: dict[str, str]) -> None:
+    before = dict(environ)
+    with pytest.raises(Cancelled):
+        act(new_context(), "use", {"key": KeyboardInterrupt()})
+    assert environ == before
+    assert not os.path.exists(new_context().index.path)
+
+
+@pytest.mark.parametrize("odd", ["correct-horse-battery-staple", "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"])
+def test_another_shape_is_asked_about_before_it_is_sent(odd: str, new_context: NewContext, sandbox: Sandbox) -> None:
+    key = sandbox.make_key()
+    acted = act(new_context(), "use", {"key": [odd, key], "odd shape": "no", **NEW})
+    assert {request.tail for request in sandbox.requests} == {key.tail}
+    assert odd not in acted.shown
+    fingerprints = new_context().contents().seen
+    assert list(fingerprints) == [key.fingerprint]
+
+
+def test_a_refused_key_is_kept_only_on_a_yes(
+    new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    unknown = make_key()
+    with pytest.raises(KeyRefused):
+        act(new_context(), "use", {"key": unknown, "keep refused": "no"})
+    assert "MISTRAL_API_KEY" not in environ
+    acted = act(new_context(), "use", {"key": unknown, "keep refused": "yes", "workspace": "new"})
+    assert environ["MISTRAL_API_KEY"] == unknown.reveal()
+    assert "expires" not in acted.person.names
+
+
+@pytest.mark.parametrize("fault", ["silent", "html"])
+def test_a_network_that_failed_does_not_speak_against_the_key(
+    fault: str, new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    key = sandbox.make_key()
+    sandbox.fail(fault)
+    acted = act(new_context(), "use", {"key": key, "workspace": "dev"})
+    assert environ["MISTRAL_API_KEY"] == key.reveal()
+    assert "nothing about the key" in acted.shown
+    assert new_context().keeper.workspaces()["dev"].verified is None
+
+
+def test_several_workspaces_are_chosen_from(new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]) -> None:
+    keys = {name: sandbox.make_key(workspace=name) for name in ("dev", "prod")}
+    for name, key in keys.items():
+        act(new_context("cli"), "add", {"key": key, "expires": ""}, workspace=name)
+    with pytest.raises(CannotAsk, match="dev, prod"):
+        act(new_context(), "use")
+    act(new_context(), "use", {"workspace": "prod"})
+    assert environ["MISTRAL_API_KEY"] == keys["prod"].reveal()
+    acted = act(new_context(), "use")
+    assert "in use in this process" in acted.shown
+
+
+@pytest.mark.parametrize("source", ["variable", "project"])
+def test_a_workspace_can_be_settled_before(
+    source: str, new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    keys = {name: sandbox.make_key(workspace=name) for name in ("dev", "prod")}
+    for name, key in keys.items():
+        act(new_context("cli"), "add", {"key": key, "expires": ""}, workspace=name)
+    context = new_context()
+    if source == "variable":
+        environ["MISTRAL_NB_WORKSPACE"] = "prod"
+    else:
+        with open(os.path.join(str(context.folder), "pyproject.toml"), "w") as file:
+            file.write('[tool.mistral-nb]\nworkspace = "prod"\n')
+        with pytest.raises(CannotAsk, match="pyproject.toml"):
+            act(Context("magic", environ, context.folder), "use")
+    acted = act(Context("magic", environ, context.folder), "use", {"project": "yes"})
+    assert environ["MISTRAL_API_KEY"] == keys["prod"].reveal()
+    if source == "project":
+        assert "pyproject.toml" in acted.shown
+        _new_process(environ)
+        assert act(Context("magic", environ, context.folder), "use").person.asked == []
+
+
+def test_a_project_that_is_not_agreed_to_gets_no_key(
+    new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    act(new_context("cli"), "add", {"key": sandbox.make_key(), "expires": ""}, workspace="prod")
+    context = new_context()
+    with open(os.path.join(str(context.folder), "pyproject.toml"), "w") as file:
+        file.write('[tool.mistral-nb]\nworkspace = "prod"\n')
+    with pytest.raises(WrongUsage):
+        act(context, "use", {"project": "no"})
+    assert "MISTRAL_API_KEY" not in environ
+
+
+@pytest.mark.parametrize("name", ["status", "a b", "", "-x", "ü", "x" * 65])
+def test_names_that_cant_be_typed_are_refused_before_a_key_is_asked_for(name: str, new_context: NewContext) -> None:
+    if not name:
+        return
+    with pytest.raises(WrongUsage):
+        act(new_context(), "use", {"key": make_key()}, workspace=name)
+
+
+def test_a_service_account_that_outranks_the_key_is_warned_about(
+    new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    environ["MISTRAL_SA_TOKEN_PATH"] = "/run/token"
+    acted = act(new_context(), "use", {"key": sandbox.make_key(), **NEW})
+    assert "MISTRAL_SA_TOKEN_PATH" in acted.shown
+
+
+def test_keys_go_to_another_host_only_after_a_typed_yes(new_context: NewContext, environ: dict[str, str]) -> None:
+    environ["MISTRAL_NB_API"] = "https://gateway.example.org"
+    with pytest.raises(MistralNbError, match="not Mistral's"):
+        act(new_context(), "use", {"key": make_key()})
+    with pytest.raises(MistralNbError, match="not Mistral's"):
+        act(new_context(), "use", {"key": make_key(), "host": "y"})
+    environ["MISTRAL_NB_API"] = "http://gateway.example.org"
+    with pytest.raises(MistralNbError, match="without https"):
+        act(new_context(), "use", {"key": make_key(), "host": "yes"})
+
+
+def test_a_store_that_fails_leaves_the_key_usable_in_a_notebook(
+    new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    key = sandbox.make_key()
+    del environ["MISTRAL_NB_PASSPHRASE_FILE"]
+    acted = act(new_context(), "use", {"key": key, "workspace": "dev", "expires": ""})
+    assert environ["MISTRAL_API_KEY"] == key.reveal()
+    assert "in memory only" in acted.shown
+
+
+def test_no_keyring_and_nobody_to_ask_is_an_error_on_the_command_line(
+    new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    environ["MISTRAL_NB_STORE"] = "auto"
+    environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
+    del environ["MISTRAL_NB_PASSPHRASE_FILE"]
+    with pytest.raises(StoreUnavailable, match="MISTRAL_NB_STORE=file"):
+        act(new_context("cli"), "add", {"key": sandbox.make_key(), "expires": ""}, workspace="dev")
+
+
+def test_every_key_is_in_seen_before_it_is_asked_about_or_stored(new_context: NewContext, sandbox: Sandbox) -> None:
+    key = sandbox.make_key()
+    context = new_context()
+    noted: list[bool] = []
+    real = context.verify
+
+    def verify(key_asked: object, base: str) -> object:
+        noted.append(key.fingerprint in context.contents().seen)
+        return real(key_asked, base)
+
+    context.verify = verify
+    act(context, "use", {"key": key, **NEW})
+    assert noted == [True]
+
+
+def test_subscribers_hear_of_a_key_before_it_goes_anywhere(new_context: NewContext, sandbox: Sandbox) -> None:
+    heard: list[str] = []
+    end = session.on_change(lambda change: heard.append(change.kind))
+    act(new_context(), "use", {"key": sandbox.make_key(), **NEW})
+    end()
+    act(new_context(), "use")
+    assert heard == ["entered", "activated"]
+
+
+def _new_process(environ: dict[str, str]) -> None:
+    environ.pop("MISTRAL_API_KEY", None)
+    environ.pop("MISTRAL_NB_ACTIVE", None)
+
+
+def _write(environ: dict[str, str], text: str) -> str:
+    path = os.path.join(environ["HOME"], "mounted")
+    with open(path, "w") as file:
+        file.write(text)
+    return path
