@@ -87,9 +87,19 @@ def test_the_item_is_named_after_workspace_and_slot_and_holds_the_key_alone(open
 def test_the_key_is_in_no_argument_and_no_variable_of_the_writing_process(open_session):
     """What `ps` shows of the writer is looked through, and its environment."""
     script = """
-        import os, subprocess
+        import os, subprocess, time
         from keys import make_key
         from mistral_nb.store import keyring
+
+        def shown(pid, name):
+            # Popen returns when exec has begun; the kernel fills these in a moment later
+            for _ in range(1000):
+                with open(f"/proc/{pid}/{name}", "rb") as file:
+                    text = file.read()
+                if text:
+                    return text
+                time.sleep(0.001)
+            return b""
 
         key = make_key()
         os.environ["MISTRAL_API_KEY"] = key.reveal()
@@ -97,9 +107,7 @@ def test_the_key_is_in_no_argument_and_no_variable_of_the_writing_process(open_s
 
         def watched(*arguments, **more):
             process = start(*arguments, **more)
-            for name in ("cmdline", "environ"):
-                with open(f"/proc/{process.pid}/{name}", "rb") as file:
-                    seen.append(file.read())
+            seen.extend(shown(process.pid, name) for name in ("cmdline", "environ"))
             return process
 
         subprocess.Popen = watched
