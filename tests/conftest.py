@@ -15,8 +15,9 @@ from mistral_nb.actions.context import Context
 from mistral_nb.api.sandbox import Sandbox
 from mistral_nb.store import open_stores
 from mistral_nb.store.base import Store
+from mistral_nb.store.envelope import Kdf
 from mistral_nb.store.memory import MEMORY
-from mistral_nb.store.vault import Kdf, Vault
+from mistral_nb.store.vault import Vault
 
 
 class QuickContext(Context):

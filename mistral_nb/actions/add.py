@@ -22,7 +22,7 @@ def action(  # noqa: PLR0917, the flags come by name
     wishes = obtain.Wishes(
         workspace=choose.checked_name(workspace) if workspace else None,
         name=name,
-        expires=None if expires is None else expiry.parse(expires, obtain.today(context)),
+        expires=None if expires is None else expiry.parse(expires, context.today()),
         yes=yes,
         protected=True if protected else False if unprotected else None,
     )
@@ -61,7 +61,7 @@ def _changed(context: Context, wishes: obtain.Wishes) -> Report:
     if wishes.protected is not None:
         fields["protected"] = wishes.protected
     entry = context.keeper.update(name, **fields)
-    words, _ = expiry.sentence(entry, obtain.today(context))
+    words, _ = expiry.sentence(entry, context.today())
     return Report(
         f"Noted on {shown(name, entry.tail, entry)}; its key stays. It expires: {words}.",
         notes=(f"To give it another key: {context.typed(f'rotate {name}')}",),

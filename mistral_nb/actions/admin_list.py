@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any, NamedTuple
 
-from mistral_nb.actions import admin_find, expiry, obtain
+from mistral_nb.actions import admin_find, expiry
 from mistral_nb.actions.context import Context
 from mistral_nb.api.admin import ORGANISATION_KEYS
 from mistral_nb.api.admin_bodies import STUDIO, Listed
@@ -103,7 +103,7 @@ def _out_of_use(who: str, key: Listed, state: str) -> Line:
 
 
 def _line(context: Context, who: str, key: Listed, what: str, rotate: str = "") -> Line:
-    today = obtain.today(context)
+    today = context.today()
     left = (date.fromisoformat(key.expires) - today).days if key.expires else None
     also: list[str] = []
     state: State = "ok" if what == OURS else ""

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from mistral_nb import session
-from mistral_nb.actions import admin_find, admin_settle, expiry, obtain, unlock
+from mistral_nb.actions import admin_find, admin_settle, expiry, unlock
 from mistral_nb.actions.context import Context
 from mistral_nb.actions.placed import shown
 from mistral_nb.api.admin import UNTRIED, Admin, Wish, may_be_done
@@ -94,7 +94,7 @@ def _looked_up(context: Context, turn: Turn, old: Workspace) -> Generator[Ask | 
 
 def _own_name(context: Context, turn: Turn) -> str:
     """A name that no other key has: it is what the key is found by where the answer is lost."""
-    plain = turn.order.key_name or f"{turn.name}-{obtain.today(context)}"
+    plain = turn.order.key_name or f"{turn.name}-{context.today()}"
     return f"{plain[:_LONGEST_NAME]}-{secrets.token_hex(4)}"
 
 
@@ -102,7 +102,7 @@ def _until(context: Context, turn: Turn) -> str | None:
     if turn.order.expires and turn.order.expires.known:
         return turn.order.expires.on
     days = expiry.policy(context.config.project) or _DAYS
-    return str(obtain.today(context) + timedelta(days=days))
+    return str(context.today() + timedelta(days=days))
 
 
 def _create(context: Context, turn: Turn, intention: Intention, wish: Wish) -> Created:

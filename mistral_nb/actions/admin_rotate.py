@@ -7,7 +7,7 @@ and says which: the next `rotate` goes on from there.
 from collections.abc import Generator
 
 from mistral_nb import session
-from mistral_nb.actions import admin_key, admin_old, admin_settle, expiry, obtain, unlock
+from mistral_nb.actions import admin_key, admin_old, admin_settle, expiry, unlock
 from mistral_nb.actions.admin_make import Order, Turn, in_use, made
 from mistral_nb.actions.context import Context
 from mistral_nb.actions.placed import shown, store_name, warnings
@@ -118,7 +118,7 @@ def _finished(context: Context, turn: Turn, intention: Intention, clamped: str) 
     """The new key is in use: the old one is deleted, if somebody says so."""
     entry = _entry(context, turn)
     outcome = yield from admin_old.deleted(context, turn.admin, intention, turn.order)
-    words, _ = expiry.sentence(entry, obtain.today(context))
+    words, _ = expiry.sentence(entry, context.today())
     title = (
         f"Rotated: {shown(turn.name, entry.tail, entry)} in place of …{intention.old_tail}, "
         f"kept in {store_name(entry)}; it expires: {words}."

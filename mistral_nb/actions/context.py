@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -71,6 +71,9 @@ class Context:
 
     def contents(self) -> Contents:
         return self.index.read()
+
+    def today(self) -> date:
+        return self.now().date()
 
     def stamp(self) -> str:
         """Now, as the index writes it."""

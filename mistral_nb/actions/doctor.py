@@ -69,7 +69,7 @@ def _life(context: Context) -> Iterator[Row]:
     except MistralNbError:
         return
     for name, entry in kept.items():
-        words, state = expiry.sentence(entry, context.now().date())
+        words, state = expiry.sentence(entry, context.today())
         if state == "bad":
             yield Row(f"expiry: {name}", words, state, context.typed(f"rotate {name}"))
     yield from status.waiting_rows(context)

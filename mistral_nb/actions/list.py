@@ -1,6 +1,6 @@
 """`list`: the keys that are kept here; with ``--remote``, the organisation's list beside them."""
 
-from mistral_nb.actions import admin_key, admin_list, admin_settle, expiry, obtain, unfinished
+from mistral_nb.actions import admin_key, admin_list, admin_settle, expiry, unfinished
 from mistral_nb.actions.context import Context
 from mistral_nb.actions.placed import store_name
 from mistral_nb.report import Action, Report, Row, Step
@@ -21,7 +21,7 @@ def action(context: Context, remote: bool = False, long: bool = False) -> Action
 
 
 def _row(context: Context, name: str, entry: Workspace) -> Row:
-    words, state = expiry.sentence(entry, obtain.today(context))
+    words, state = expiry.sentence(entry, context.today())
     kind = ", an Admin key" if entry.kind == ADMIN else ""
     return Row(name, f"…{entry.tail} in {store_name(entry)}{kind}; expires: {words}", state)
 

@@ -1,15 +1,14 @@
 """From nothing to a kept key: ask, look at its shape, remember, verify, keep. `use` and `add` share it."""
 
 from collections.abc import Generator
-from datetime import date
 from typing import Any, NamedTuple
 
 from mistral_nb import session
-from mistral_nb.actions import choose, expiry, unlock
+from mistral_nb.actions import ask_key, choose, expiry, unlock
 from mistral_nb.actions.context import Context
 from mistral_nb.api.verdict import OWN_KEYS, Identity, Verdict
-from mistral_nb.errors import CannotAsk, KeyRefused, MistralNbError, NotAKey, Overtaken, StoreError, WrongUsage
-from mistral_nb.key import Key, Secret
+from mistral_nb.errors import CannotAsk, KeyRefused, MistralNbError, Overtaken, StoreError, WrongUsage
+from mistral_nb.key import Key
 from mistral_nb.report import Answer, Ask, Form, Step
 from mistral_nb.store.index import Workspace
 
@@ -55,7 +54,7 @@ class Target(NamedTuple):
 def obtain(context: Context, wishes: Wishes) -> Generator[Ask | Step, Answer, Obtained]:
     """Ask for a key, verify it and keep it. Raises `KeyRefused`, `CannotAsk`, `NotAKey`."""
     yield from choose.agree_to_host(context)
-    key = yield from ask_for_key(context, wishes.workspace, _form(context, wishes))
+    key = yield from ask_key.ask_for_key(context, wishes.workspace, _form(context, wishes))
     session.enter(key, context.index)
     verdict = yield from _verified(context, key)
     workspace = wishes.workspace or (yield from _name_it(verdict))
@@ -75,78 +74,11 @@ def obtain(context: Context, wishes: Wishes) -> Generator[Ask | Step, Answer, Ob
             target = yield from _free_or_replaced(context, target.workspace, key, wishes.yes)
 
 
-def ask_for_key(
-    context: Context, workspace: str | None, form: Form | None = None
-) -> Generator[Ask | Step, Answer, Key]:
-    typed = yield from _from_a_cell(context)
-    if typed:
-        return typed
-    if not context.kept():
-        offered = yield from _from_elsewhere(context)
-        if offered:
-            return offered
-    question = f"Mistral API key for workspace {workspace}" if workspace else "Mistral API key"
-    problem: NotAKey | None = None
-    for _ in range(_TRIES):
-        try:
-            pasted = yield Ask("key", question, masked=True, form=form)
-        except CannotAsk as error:
-            raise problem or _no_way_to_ask(context, error, workspace) from None
-        try:
-            key = Key.parse(pasted if isinstance(pasted, Secret) else "")
-        except NotAKey as error:
-            problem = error
-            yield Step(f"{error.failed} Your keys: {OWN_KEYS}")
-            continue
-        if key.is_standard or (yield from _odd_shape_is_meant(key)):
-            return key
-    raise problem or NotAKey("empty", "No key was given.", "Nothing was changed. Run it again with a key at hand.")
-
-
 def _form(context: Context, wishes: Wishes) -> Form:
     expires = wishes.expires and (wishes.expires.on or ("never" if wishes.expires.known else ""))
     given = {"workspace": wishes.workspace, "name": wishes.name, "expires": expires}
     kept = {name: entry.tail for name, entry in context.kept().items()}
     return Form({name: value for name, value in given.items() if value is not None}, kept, OWN_KEYS)
-
-
-def _odd_shape_is_meant(key: Key) -> Generator[Ask | Step, Answer, bool]:
-    """People paste passwords: what is not shaped like a key is asked about before it goes anywhere."""
-    answer = yield Ask(
-        "odd shape",
-        f"Mistral's keys have 32 letters and digits; this has {key.length} characters. Is it a Mistral key?",
-        choices=("yes", "no"),
-        default="no",
-    )
-    return answer == "yes"
-
-
-def _from_a_cell(context: Context) -> Generator[Ask | Step, Answer, Key | None]:
-    """A key that a cell of this process held in clear: saving it may redact the only copy."""
-    if not (context.in_notebook and context.interactive):
-        return None
-    from mistral_nb.kernel import literals
-
-    kept = {entry.fingerprint for entry in context.kept().values()}
-    for key in literals.in_cells():
-        if key.fingerprint not in kept:
-            question = f"A cell held the key …{key.tail} in clear. Take it from there?"
-            if (yield Ask("from a cell", question, choices=("yes", "no"), default="yes")) == "yes":
-                return key
-    return None
-
-
-def _from_elsewhere(context: Context) -> Generator[Ask | Step, Answer, Key | None]:
-    from mistral_nb.store.elsewhere import find_offers
-
-    if not context.interactive:
-        return None
-    keyring_too = context.config.store in ("auto", "keyring")
-    for offer in find_offers(context.environ, context.folder, keyring=keyring_too):
-        question = f"There is a key …{offer.key.tail} in {offer.source}. Use it?"
-        if (yield Ask("offer", question, choices=("yes", "no"), default="no")) == "yes":
-            return offer.key
-    return None
 
 
 def _verified(context: Context, key: Key) -> Generator[Ask | Step, Answer, Verdict]:
@@ -218,7 +150,7 @@ def ask_expiry(context: Context, verdict: Verdict) -> Generator[Ask | Step, Answ
     for _ in range(_TRIES):
         answer = yield Ask("expires", "When does it expire? (2027-01-31, 90d, never; Enter = unknown)", default="")
         try:
-            return expiry.parse(str(answer or ""), today(context))
+            return expiry.parse(str(answer or ""), context.today())
         except WrongUsage as error:
             yield Step(str(error))
     return expiry.Expiry()
@@ -289,16 +221,3 @@ def _another_try(error: MistralNbError) -> Generator[Ask | Step, Answer, None]:
         raise error from None
     if answer != "yes":
         raise error
-
-
-def _no_way_to_ask(context: Context, error: CannotAsk, workspace: str | None) -> MistralNbError:
-    if context.problem:
-        return MistralNbError(context.problem)
-    if workspace:
-        failed = f"No key is kept for a workspace named {workspace}, and nobody is here to type one."
-        return CannotAsk(failed, f"Add it: {context.typed(f'add {workspace}')}")
-    return CannotAsk(f"{error.failed} A Mistral API key is needed.", unlock.WAYS_OUT)
-
-
-def today(context: Context) -> date:
-    return context.now().date()

@@ -10,7 +10,8 @@ from mistral_nb.errors import CannotAsk, PassphraseNeeded, StoreError, StoreTime
 from mistral_nb.files import locked, write_atomically
 from mistral_nb.key import Secret
 from mistral_nb.report import Action, Answer, Ask, Report, Step
-from mistral_nb.store.vault import SUCCESSOR, Vault, read_passphrase
+from mistral_nb.store.passphrase import read_passphrase
+from mistral_nb.store.vault import SUCCESSOR, Vault
 
 _TRIES = 3
 _LOCK_SECONDS = 5.0

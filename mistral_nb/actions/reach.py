@@ -3,7 +3,7 @@
 from collections.abc import Generator
 
 from mistral_nb import session
-from mistral_nb.actions import choose, expiry, obtain, unlock
+from mistral_nb.actions import choose, expiry, unlock
 from mistral_nb.actions.context import Context
 from mistral_nb.actions.placed import shown
 from mistral_nb.errors import Cancelled, CannotAsk, KeyExpired, WrongUsage
@@ -51,7 +51,7 @@ def refuse_admin(context: Context, name: str, entry: Workspace) -> None:
 
 def refuse_past(context: Context, name: str, entry: Workspace, *, force: bool = False) -> None:
     """Raises `KeyExpired` for a key whose date is past by this computer's clock."""
-    today = obtain.today(context)
+    today = context.today()
     left = expiry.days_left(entry, today)
     if force or left is None or left >= 0:
         return

@@ -27,14 +27,14 @@ def reminder(context: Context) -> str:
 def overdue(context: Context, contents: Contents, entry: Workspace) -> int | None:
     """The age in days of a key that the project wants rotated by now; None for others."""
     limit = expiry.policy(context.config.project)
-    age = expiry.age(contents.seen.get(entry.fingerprint), context.now().date())
+    age = expiry.age(contents.seen.get(entry.fingerprint), context.today())
     return age if limit is not None and age is not None and age > limit else None
 
 
 def _about(context: Context, contents: Contents, name: str, entry: Workspace) -> tuple[int, int, str] | None:
     """How pressing it is (class, days), and the sentence."""
     whose, rotate = shown(name, entry.tail, entry), context.typed(f"rotate {name}")
-    left = expiry.days_left(entry, context.now().date())
+    left = expiry.days_left(entry, context.today())
     if left is not None and left < 0:
         return 0, left, f"{whose} EXPIRED on {entry.expires}: {rotate}"
     if left is not None and left < expiry.WARN_DAYS:

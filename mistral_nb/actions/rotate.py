@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from mistral_nb import session
-from mistral_nb.actions import admin_key, admin_make, admin_rotate, choose, expiry, obtain, unfinished, unlock
+from mistral_nb.actions import admin_key, admin_make, admin_rotate, ask_key, choose, expiry, obtain, unfinished, unlock
 from mistral_nb.actions.context import Context
 from mistral_nb.actions.placed import shown, store_name, warnings
 from mistral_nb.api.verdict import OWN_KEYS, Identity, Verdict
@@ -42,7 +42,7 @@ def action(  # noqa: PLR0917, the flags come by name
     by_hand: bool = False,
     wait: float | None = None,
 ) -> Action:
-    wanted = None if expires is None else expiry.parse(expires, obtain.today(context))
+    wanted = None if expires is None else expiry.parse(expires, context.today())
     yield from choose.agree_to_host(context)
     choice = yield from choose.choose(context, workspace)
     turn = _turn(context, choice.name, name, wanted, keep_old)
@@ -110,7 +110,7 @@ def _stage(context: Context, turn: Turn) -> Talk:
 
 
 def _guidance(context: Context, turn: Turn, old: Workspace) -> Generator[Ask | Step, Answer, None]:
-    today = obtain.today(context)
+    today = context.today()
     until = today + timedelta(days=expiry.policy(context.config.project) or _DAYS)
     where = f" in the workspace {old.mistral_workspace}" if old.mistral_workspace else ""
     yield Step(f"Rotating {shown(turn.name, old.tail, old)}. It stays in use until the new key is accepted.")
@@ -124,7 +124,7 @@ def _ask(context: Context, turn: Turn, old: Workspace) -> Talk:
     problem = ""
     for _ in range(_TRIES):
         try:
-            key = yield from obtain.ask_for_key(context, turn.name)
+            key = yield from ask_key.ask_for_key(context, turn.name)
         except CannotAsk as error:
             if problem:
                 break

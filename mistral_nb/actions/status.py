@@ -3,7 +3,7 @@
 from typing import Any
 
 from mistral_nb import session
-from mistral_nb.actions import expiry, obtain, reminders, unfinished
+from mistral_nb.actions import expiry, reminders, unfinished
 from mistral_nb.actions.context import Context
 from mistral_nb.actions.placed import shown, store_name, warnings
 from mistral_nb.report import Action, Report, Row
@@ -55,7 +55,7 @@ def _active_rows(context: Context, active: session.Active | None, kept: dict[str
         ]
     if entry.fingerprint != active.key.fingerprint:
         rows.append(Row("kept", f"another key is kept for {active.workspace} now: …{entry.tail}", "warn"))
-    words, state = expiry.sentence(entry, obtain.today(context))
+    words, state = expiry.sentence(entry, context.today())
     rows += [
         Row("kept in", store_name(entry)),
         Row("expires", words, state),
@@ -72,7 +72,7 @@ def _active_rows(context: Context, active: session.Active | None, kept: dict[str
 
 
 def _kept_row(context: Context, name: str, entry: Workspace) -> Row:
-    words, state = expiry.sentence(entry, obtain.today(context))
+    words, state = expiry.sentence(entry, context.today())
     protected = ", protected" if entry.protected else ""
     protected = f", an Admin key{protected}" if entry.kind == ADMIN else protected
     age, repair = _age(context, entry), ""
@@ -151,5 +151,5 @@ def _active_data(active: session.Active | None) -> dict[str, Any] | None:
 
 
 def _data(context: Context, entry: Workspace) -> dict[str, Any]:
-    left = expiry.days_left(entry, obtain.today(context))
+    left = expiry.days_left(entry, context.today())
     return {**entry._asdict(), "days_left": left}

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
-from mistral_nb.actions import admin_key, obtain
+from mistral_nb.actions import admin_key
 from mistral_nb.actions.context import Context
 from mistral_nb.api.admin import UNTRIED, Admin
 from mistral_nb.api.admin_bodies import Usage
@@ -27,7 +27,7 @@ class UsageReport(Report):
 
 
 def action(context: Context, month: str | None = None, workspace: str | None = None) -> Action:
-    year, number = _month(month, obtain.today(context))
+    year, number = _month(month, context.today())
     found = yield from admin_key.find(context)
     admin = Admin(found.key, admin_key.base(context))
     yield Step("Asking Mistral's Admin API for the costs …")

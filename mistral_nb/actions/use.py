@@ -67,7 +67,7 @@ def _kept(context: Context, choice: choose.Choice, entry: Workspace) -> Generato
     yield from unfinished.finish(context)
     key = yield from unlock.unlocked(context, lambda: context.keeper.read(name))
     session.enter(key, context.index)
-    words, state = expiry.sentence(entry, obtain.today(context))
+    words, state = expiry.sentence(entry, context.today())
     notes = (f"This key {words if state == 'bad' else 'expires ' + words}.",) if state in ("warn", "bad") else ()
     return placed(context, key, name, store_name(entry), why=choice.why, notes=notes)
 

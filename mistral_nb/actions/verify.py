@@ -5,7 +5,7 @@ from collections.abc import Generator
 from typing import NamedTuple
 
 from mistral_nb import session
-from mistral_nb.actions import admin_key, choose, expiry, obtain, old_key, unfinished, unlock
+from mistral_nb.actions import admin_key, choose, expiry, old_key, unfinished, unlock
 from mistral_nb.actions.context import Context
 from mistral_nb.actions.placed import shown
 from mistral_nb.api.verdict import Identity, Verdict
@@ -90,7 +90,7 @@ def _report(context: Context, subject: Subject, verdict: Verdict, mismatch: str,
     if long:
         told += [("organisation", identity.organisation), ("key name", identity.key_name)]
     rows += [Row(label, value) for label, value in told if value]
-    left = expiry.days_left(subject.entry, obtain.today(context)) if subject.entry else None
+    left = expiry.days_left(subject.entry, context.today()) if subject.entry else None
     if left is not None and left < 0 and subject.entry and verdict.accepts_key:
         words = f"noted as expired on {subject.entry.expires}, yet accepted: the date or this computer's clock is wrong"
         repair = context.typed(f"add {subject.workspace} --expires DATE")

@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 from mistral_nb.api import admin_bodies, trouble
 from mistral_nb.api.admin_bodies import Created, Listed, Usage
-from mistral_nb.api.client import Answer, Attempt, _tls, check_host, host_of, running
-from mistral_nb.api.verdict import BILLING, STATUS, Kind, Verdict, _json, _told, clean
+from mistral_nb.api.client import Answer, Attempt, check_host, host_of, running, tls_settings
+from mistral_nb.api.verdict import BILLING, STATUS, Kind, Verdict, clean, message_in, parsed_json
 from mistral_nb.errors import AdminFailed
 from mistral_nb.key import Key
 
@@ -130,7 +130,7 @@ class Admin:
                 answer = other
         if not 200 <= answer.status < 300:
             raise _failed(ask.what, answer, self.key, host_of(self.base))
-        data = _json(answer.body)
+        data = parsed_json(answer.body)
         if data is None and not any_answer:
             raise _not_understood(ask.what, f"something else answered at {host_of(self.base)} (HTTP {answer.status})")
         return data
@@ -179,7 +179,7 @@ class _Attempt(Attempt):
 
         try:
             secure = self.base.startswith("https:")
-            context = _tls() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context = tls_settings() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         except OSError:
             return self._conclude(trouble.unusable_certificates())
         try:
@@ -232,7 +232,7 @@ def _mark(entry: Any) -> str:
 
 def _failed(what: str, answer: Answer, key: Key, host: str) -> AdminFailed:
     """What a refusal means. What the answer says is repeated without the key."""
-    told = clean(_told(_json(answer.body)), key)
+    told = clean(message_in(parsed_json(answer.body)), key)
     said = f' It said: "{told}".' if told else ""
     status = answer.status
     if status in _SAYS:

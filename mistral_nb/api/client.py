@@ -120,7 +120,7 @@ class Attempt:
         import httpx
 
         try:
-            context = _tls()
+            context = tls_settings()
         except OSError:
             self._conclude(trouble.unusable_certificates())
             return
@@ -204,7 +204,7 @@ class Attempt:
                 _cut(self._connection)
 
 
-def _tls() -> "ssl.SSLContext":
+def tls_settings() -> "ssl.SSLContext":
     """What httpx uses by default, with SSL_CERT_FILE and SSL_CERT_DIR honoured for loopback too."""
     import httpx
 

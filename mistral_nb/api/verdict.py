@@ -102,8 +102,8 @@ def _judge(status: int, headers: Mapping[str, str], body: bytes, key: Key | None
 
 
 def _by_body(status: int, headers: Mapping[str, str], body: bytes, key: Key | None) -> tuple[Kind, str] | None:
-    parsed = _json(body)
-    told = _told(parsed)
+    parsed = parsed_json(body)
+    told = message_in(parsed)
     said = f' It said: "{clean(told, key)}".' if told else ""
     if status in _WITH_ANY_JSON and (isinstance(parsed, dict) or not body.strip()):
         return _refusal(status, told, said, headers)
@@ -178,7 +178,7 @@ def _not_the_api(host: str, status: int) -> str:
 
 def identity_of(body: bytes, key: Key | None = None) -> Identity | None:
     """Whose key it is, from the body of ``GET /v1/users/me``; None if it does not tell."""
-    data = _json(body)
+    data = parsed_json(body)
     if not isinstance(data, dict):
         return None
 
@@ -211,7 +211,7 @@ def clean(text: str | None, key: Key | None = None) -> str:
     return line if len(line) <= _LONGEST_ECHO else line[: _LONGEST_ECHO - 1] + "…"
 
 
-def _json(body: bytes) -> Any:
+def parsed_json(body: bytes) -> Any:
     """The body as JSON; None for anything else."""
     try:
         return json.loads(body)
@@ -219,15 +219,15 @@ def _json(body: bytes) -> Any:
         return None
 
 
-def _told(data: Any) -> str:
+def message_in(data: Any) -> str:
     """The message in an error body of any of the three shapes; empty without one."""
     if isinstance(data, str):
         return data
     if isinstance(data, list):
-        return "; ".join(filter(None, map(_told, data[:3])))
+        return "; ".join(filter(None, map(message_in, data[:3])))
     if isinstance(data, dict):
         parts = (data.get(name) for name in ("detail", "message", "msg", "error"))
-        return next(filter(None, map(_told, parts)), "")
+        return next(filter(None, map(message_in, parts)), "")
     return ""
 
 

@@ -12,7 +12,7 @@ from mistral_nb.files import write_atomically
 from mistral_nb.key import Key, Secret
 from mistral_nb.store.envelope import NONCE_SIZE, SALT_SIZE, Kdf, Sealed, header, pack, unpack
 from mistral_nb.store.index import Seen, Workspace
-from mistral_nb.store.vault import derive
+from mistral_nb.store.passphrase import derive
 
 VERSION = 1
 _REPAIR = "Use another backup."

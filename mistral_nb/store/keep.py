@@ -13,21 +13,33 @@ from typing import Any
 from mistral_nb.errors import (
     IndexNotWritten,
     MistralNbError,
-    Overtaken,
     StoreError,
     StoreTimedOut,
     StoreUnavailable,
-    WrongUsage,
 )
 from mistral_nb.files import locked_with_children, make_private_folder, sweep
 from mistral_nb.key import Key
-from mistral_nb.store.base import CURRENT, KEYRING, MEMORY, NEXT, Store, other
-from mistral_nb.store.index import LIVE, RETIRED, Aside, Contents, Index, Leftover, Workspace, seen
+from mistral_nb.store.base import CURRENT, KEYRING, MEMORY, Store, other
+from mistral_nb.store.entries import (
+    Details,
+    announce,
+    check_expected,
+    drop_asides,
+    drop_pending,
+    free_slot,
+    is_in_use,
+    is_kept,
+    make_room,
+    no_such_workspace,
+    note_leftover,
+    placed,
+    point_to,
+)
+from mistral_nb.store.index import Index, Leftover, Workspace
 from mistral_nb.store.memory import MemoryStore
 
-_LOCK_SECONDS = 5.0
+LOCK_SECONDS = 5.0
 _PLACES = {KEYRING: "the keyring", "file": "the encrypted file", MEMORY: "memory"}
-Details = Workspace | Mapping[str, Any] | None  # what is noted on a key beside its place
 
 
 class Keeper:
@@ -78,20 +90,20 @@ class Keeper:
         if store == MEMORY:
             return self._keep_in_memory(workspace, key, entry)
         self.index.remember(key)
-        with self._busy(workspace, _LOCK_SECONDS):
+        with self._busy(workspace, LOCK_SECONDS):
             self._finish(workspace)
             now = self.index.read()
             old = now.workspaces.get(workspace)
-            _as_expected(workspace, old, expected)
-            slot = other(old.slot) if old and old.store == store else _free_slot(now, store, workspace)
-            new = _placed(key, store, slot, entry)
+            check_expected(workspace, old, expected)
+            slot = other(old.slot) if old and old.store == store else free_slot(now, store, workspace)
+            new = placed(key, store, slot, entry)
             with self.index.edit() as contents:
-                _drop_pending(contents, workspace)
-                _make_room(contents, workspace, new)
-                _announce(contents, key, Leftover(store, workspace, slot))
+                drop_pending(contents, workspace)
+                make_room(contents, workspace, new)
+                announce(contents, key, Leftover(store, workspace, slot))
             self._store(store).put(workspace, slot, key)
             with self.index.edit() as contents:
-                _replace(contents, workspace, new, key)
+                point_to(contents, workspace, new, key)
             self._finish(workspace)
         self._drop_from_memory(workspace)
         return new
@@ -107,14 +119,14 @@ class Keeper:
             if trace:
                 self._drop_trace(gone.fingerprint)
             return gone
-        with self._busy(workspace, _LOCK_SECONDS):
+        with self._busy(workspace, LOCK_SECONDS):
             with self.index.edit() as contents:
                 entry = contents.workspaces.pop(workspace, None)
                 if entry:
                     mark = entry.fingerprint if trace else ""
-                    _note(contents, Leftover(entry.store, workspace, entry.slot, mark))
-                    _drop_pending(contents, workspace)
-                    _drop_asides(contents, workspace)
+                    note_leftover(contents, Leftover(entry.store, workspace, entry.slot, mark))
+                    drop_pending(contents, workspace)
+                    drop_asides(contents, workspace)
             problems = self._finish(workspace)
         if problems:
             raise problems[0]
@@ -128,7 +140,7 @@ class Keeper:
             return memory[workspace]
         with self.index.edit() as contents:
             if workspace not in contents.workspaces:
-                raise _unknown(workspace)
+                raise no_such_workspace(workspace)
             contents.workspaces[workspace] = contents.workspaces[workspace]._replace(**fields)
             return contents.workspaces[workspace]
 
@@ -152,7 +164,7 @@ class Keeper:
         contents = self.index.read()
         for leftover in [left for left in contents.unfinished if left.workspace == workspace]:
             try:
-                if not _in_use(contents, leftover):
+                if not is_in_use(contents, leftover):
                     self._store(leftover.store).delete(workspace, leftover.slot)
             except StoreError as error:
                 problems.append(error)
@@ -160,7 +172,7 @@ class Keeper:
             with self.index.edit() as now:
                 sweep(self.index.path)
                 now.unfinished[:] = [left for left in now.unfinished if left != leftover]
-                if leftover.trace and not _is_kept(now, leftover.trace):
+                if leftover.trace and not is_kept(now, leftover.trace):
                     now.seen.pop(leftover.trace, None)
         return problems
 
@@ -176,7 +188,7 @@ class Keeper:
     def _entry(self, workspace: str) -> Workspace:
         entry = self.in_memory().get(workspace) or self.index.read().workspaces.get(workspace)
         if not entry:
-            raise _unknown(workspace)
+            raise no_such_workspace(workspace)
         return entry
 
     def _store(self, name: str) -> Store:
@@ -189,7 +201,7 @@ class Keeper:
 
     def _keep_in_memory(self, workspace: str, key: Key, entry: Details) -> Workspace:
         """Kept whether or not its fingerprint can be noted: a key is never lost to a full disk."""
-        new = _placed(key, MEMORY, CURRENT, entry)
+        new = placed(key, MEMORY, CURRENT, entry)
         self._store(MEMORY).put(workspace, CURRENT, key)
         self.in_memory()[workspace] = new
         with contextlib.suppress(MistralNbError):
@@ -209,7 +221,7 @@ class Keeper:
 
     def _drop_trace(self, fingerprint: str) -> None:
         with self.index.edit() as contents:
-            if not _is_kept(contents, fingerprint):
+            if not is_kept(contents, fingerprint):
                 contents.seen.pop(fingerprint, None)
 
     def _busy(self, workspace: str, seconds: float) -> contextlib.AbstractContextManager[None]:
@@ -239,101 +251,3 @@ class Keeper:
                     "Make room or set MISTRAL_NB_HOME to a folder that can be written, and try again.",
                 ) from None
             yield
-
-
-def _placed(key: Key, store: str, slot: str, entry: Details) -> Workspace:
-    """``entry`` as the one of this key in this place, whatever it said of key and place."""
-    place = {"store": store, "slot": slot, "fingerprint": key.fingerprint, "tail": key.tail}
-    fields = entry._asdict() if isinstance(entry, Workspace) else dict(entry or {})
-    return Workspace(**fields | place)
-
-
-def _announce(contents: Contents, key: Key, target: Leftover) -> None:
-    """Note what is about to be put where. What was to be dropped from ``seen`` stays if it comes back."""
-    contents.seen.setdefault(key.fingerprint, seen(key))
-    marked = (left._replace(trace="") for left in contents.unfinished if left.trace == key.fingerprint)
-    others = [left for left in contents.unfinished if left.trace != key.fingerprint]
-    contents.unfinished[:] = dict.fromkeys([*others, *marked, target])
-
-
-def _replace(contents: Contents, workspace: str, new: Workspace, key: Key) -> None:
-    """Point the index to the new item; the old one, if any, is a leftover from here on."""
-    old = contents.workspaces.get(workspace)
-    contents.workspaces[workspace] = new
-    contents.seen.setdefault(key.fingerprint, seen(key))
-    contents.unfinished[:] = [left for left in contents.unfinished if not _is_item(left, workspace, new)]
-    if old and not _is_item(Leftover(old.store, workspace, old.slot), workspace, new):
-        _note(contents, Leftover(old.store, workspace, old.slot))
-    if old and not _is_kept(contents, old.fingerprint):
-        _set_state(contents, old.fingerprint, LIVE, RETIRED)
-    _set_state(contents, new.fingerprint, RETIRED, LIVE)  # taken back into use
-
-
-def _set_state(contents: Contents, fingerprint: str, before: str, after: str) -> None:
-    entry = contents.seen.get(fingerprint)
-    if entry and entry.state == before:
-        contents.seen[fingerprint] = entry._replace(state=after)
-
-
-def _note(contents: Contents, leftover: Leftover) -> None:
-    if leftover not in contents.unfinished:
-        contents.unfinished.append(leftover)
-
-
-def _drop_pending(contents: Contents, workspace: str) -> None:
-    """A new key that waited to be accepted is waited for no longer: its item is a leftover."""
-    entry = contents.pending.pop(workspace, None)
-    if entry:
-        _note(contents, Leftover(entry.store, workspace, entry.slot))
-
-
-def _drop_asides(contents: Contents, workspace: str) -> None:
-    for aside in [aside for aside in contents.aside if aside.of == workspace]:
-        contents.aside.remove(aside)
-        _note(contents, Leftover(aside.store, aside.workspace, aside.slot))
-
-
-def _make_room(contents: Contents, workspace: str, new: Workspace) -> None:
-    """An old key that was set aside where the new one goes is about to be written over."""
-    place = (new.store, workspace, new.slot)
-    contents.aside[:] = [aside for aside in contents.aside if _place(aside) != place]
-
-
-def _free_slot(contents: Contents, store: str, workspace: str) -> str:
-    taken = {_place(aside) for aside in contents.aside}
-    return NEXT if (store, workspace, CURRENT) in taken else CURRENT
-
-
-def _place(aside: Aside) -> tuple[str, str, str]:
-    return aside.store, aside.workspace, aside.slot
-
-
-def _as_expected(workspace: str, entry: Workspace | None, fingerprint: str | None) -> None:
-    """Raises `Overtaken` where the workspace's key is another than the one with ``fingerprint``."""
-    if fingerprint is None or fingerprint == (entry.fingerprint if entry else ""):
-        return
-    now = f"holds …{entry.tail} now" if entry else "holds no key any more"
-    raise Overtaken(
-        f"Another process was faster: workspace {workspace} {now}.",
-        "Nothing was changed here. See %mistral_key status.",
-    )
-
-
-def _in_use(contents: Contents, leftover: Leftover) -> bool:
-    entries = (contents.workspaces.get(leftover.workspace), contents.pending.get(leftover.workspace))
-    if any(entry and _is_item(leftover, leftover.workspace, entry) for entry in entries):
-        return True
-    return leftover[:3] in map(_place, contents.aside)
-
-
-def _is_item(leftover: Leftover, workspace: str, entry: Workspace) -> bool:
-    return leftover[:3] == (entry.store, workspace, entry.slot)
-
-
-def _is_kept(contents: Contents, fingerprint: str) -> bool:
-    kept = [entry.fingerprint for entry in (*contents.workspaces.values(), *contents.pending.values())]
-    return fingerprint in (*kept, *(aside.fingerprint for aside in contents.aside))
-
-
-def _unknown(workspace: str) -> WrongUsage:
-    return WrongUsage(f"No key is kept for a workspace named {workspace}.", f"Add it: %mistral_key add {workspace}.")

@@ -11,23 +11,22 @@ import contextlib
 from mistral_nb.errors import MistralNbError, StoreError, StoreTimedOut, WrongUsage
 from mistral_nb.key import Key
 from mistral_nb.store.base import CURRENT, MEMORY, other
-from mistral_nb.store.index import COMPROMISED, LIVE, RETIRED, Aside, Leftover, Workspace
-from mistral_nb.store.keep import (
-    _LOCK_SECONDS,
+from mistral_nb.store.entries import (
     Details,
-    Keeper,
-    _announce,
-    _as_expected,
-    _drop_pending,
-    _free_slot,
-    _is_item,
-    _make_room,
-    _note,
-    _place,
-    _placed,
-    _set_state,
-    _unknown,
+    announce,
+    check_expected,
+    drop_pending,
+    free_slot,
+    is_item,
+    item_of,
+    make_room,
+    no_such_workspace,
+    note_leftover,
+    placed,
+    set_state,
 )
+from mistral_nb.store.index import COMPROMISED, LIVE, RETIRED, Aside, Leftover, Workspace
+from mistral_nb.store.keep import LOCK_SECONDS, Keeper
 from mistral_nb.store.memory import MemoryStore
 
 
@@ -50,17 +49,17 @@ class LifeKeeper(Keeper):
         if workspace in self.in_memory():
             return self._stage_in_memory(workspace, key, details)
         self.index.remember(key)
-        with self._busy(workspace, _LOCK_SECONDS):
+        with self._busy(workspace, LOCK_SECONDS):
             self._finish(workspace)
             old = self.index.read().workspaces.get(workspace)
-            _as_expected(workspace, old, expected)
+            check_expected(workspace, old, expected)
             if old is None:
-                raise _unknown(workspace)
-            new = _placed(key, old.store, other(old.slot), details)
+                raise no_such_workspace(workspace)
+            new = placed(key, old.store, other(old.slot), details)
             with self.index.edit() as contents:
-                _make_room(contents, workspace, new)
-                _announce(contents, key, Leftover(new.store, workspace, new.slot))
-                contents.unfinished[:] = [left for left in contents.unfinished if not _is_item(left, workspace, new)]
+                make_room(contents, workspace, new)
+                announce(contents, key, Leftover(new.store, workspace, new.slot))
+                contents.unfinished[:] = [left for left in contents.unfinished if not is_item(left, workspace, new)]
                 contents.pending[workspace] = new
             self._store(new.store).put(workspace, new.slot, key)
         return new
@@ -82,9 +81,9 @@ class LifeKeeper(Keeper):
         """
         if workspace in self.in_memory():
             return self._accept_in_memory(workspace, details)
-        with self._busy(workspace, _LOCK_SECONDS):
+        with self._busy(workspace, LOCK_SECONDS):
             waiting = self.index.read().pending.get(workspace)
-            _as_expected(workspace, waiting, fingerprint)
+            check_expected(workspace, waiting, fingerprint)
             if self.read_pending(workspace) is None or waiting is None:
                 raise StoreError(f"The new key of workspace {workspace} is not in its store.", "Rotate it again.")
             with self.index.edit() as contents:
@@ -96,7 +95,7 @@ class LifeKeeper(Keeper):
                     contents.aside.append(
                         Aside(workspace, old.fingerprint, old.tail, old.store, workspace, old.slot, RETIRED)
                     )
-                    _set_state(contents, old.fingerprint, LIVE, RETIRED)
+                    set_state(contents, old.fingerprint, LIVE, RETIRED)
             self._finish(workspace)
         return new
 
@@ -105,9 +104,9 @@ class LifeKeeper(Keeper):
         entry = self._memory().pending.pop(workspace, None)
         if entry:
             return self._store(MEMORY).delete(workspace, entry.slot)
-        with self._busy(workspace, _LOCK_SECONDS):
+        with self._busy(workspace, LOCK_SECONDS):
             with self.index.edit() as contents:
-                _drop_pending(contents, workspace)
+                drop_pending(contents, workspace)
             self._finish(workspace)
         return None
 
@@ -124,11 +123,11 @@ class LifeKeeper(Keeper):
         if aside.store == MEMORY:
             self._memory().aside.remove(aside)
             return self._store(MEMORY).delete(aside.workspace, aside.slot)
-        with self._busy(aside.workspace, _LOCK_SECONDS):
+        with self._busy(aside.workspace, LOCK_SECONDS):
             with self.index.edit() as contents:
                 if aside in contents.aside:
                     contents.aside.remove(aside)
-                    _note(contents, Leftover(aside.store, aside.workspace, aside.slot))
+                    note_leftover(contents, Leftover(aside.store, aside.workspace, aside.slot))
             problems = self._finish(aside.workspace)
         if problems:
             raise problems[0]
@@ -163,9 +162,9 @@ class LifeKeeper(Keeper):
             COMPROMISED,
             entry.verified,
         )
-        with self._busy(workspace, _LOCK_SECONDS), self._busy(target.workspace, _LOCK_SECONDS):
+        with self._busy(workspace, LOCK_SECONDS), self._busy(target.workspace, LOCK_SECONDS):
             entry = self._entry(workspace)
-            _as_expected(workspace, entry, target.fingerprint)
+            check_expected(workspace, entry, target.fingerprint)
             try:
                 self._copy(entry, workspace, target)
                 copied = True
@@ -173,12 +172,12 @@ class LifeKeeper(Keeper):
                 copied = False
             with self.index.edit() as contents:
                 contents.workspaces.pop(workspace, None)
-                _note(contents, Leftover(entry.store, workspace, entry.slot))
+                note_leftover(contents, Leftover(entry.store, workspace, entry.slot))
                 for state in (LIVE, RETIRED):
-                    _set_state(contents, entry.fingerprint, state, COMPROMISED)
+                    set_state(contents, entry.fingerprint, state, COMPROMISED)
                 if copied:
-                    contents.unfinished[:] = [left for left in contents.unfinished if left[:3] != _place(target)]
-                    contents.aside[:] = [*(a for a in contents.aside if _place(a) != _place(target)), target]
+                    contents.unfinished[:] = [left for left in contents.unfinished if left[:3] != item_of(target)]
+                    contents.aside[:] = [*(a for a in contents.aside if item_of(a) != item_of(target)), target]
             self._finish(workspace)
         return target if copied else None
 
@@ -200,7 +199,7 @@ class LifeKeeper(Keeper):
             self._drop_from_memory(workspace)
             return kept
         first, second = sorted((workspace, name))
-        with self._busy(first, _LOCK_SECONDS), self._busy(second, _LOCK_SECONDS):
+        with self._busy(first, LOCK_SECONDS), self._busy(second, LOCK_SECONDS):
             return self._rename(workspace, name)
 
     def _rename(self, workspace: str, name: str) -> Workspace:
@@ -210,7 +209,7 @@ class LifeKeeper(Keeper):
         if workspace in now.pending:
             raise WrongUsage(f"A rotation of {workspace} is not finished.", f"First: %mistral_key rotate {workspace}")
         entry = self._entry(workspace)
-        new = entry._replace(slot=_free_slot(now, entry.store, name))
+        new = entry._replace(slot=free_slot(now, entry.store, name))
         target = Aside(name, entry.fingerprint, entry.tail, entry.store, name, new.slot)
         self._copy(entry, workspace, target)
         with self.index.edit() as contents:
@@ -219,8 +218,8 @@ class LifeKeeper(Keeper):
             items = [(name, new) if key == workspace else (key, value) for key, value in contents.workspaces.items()]
             contents.workspaces.clear()
             contents.workspaces.update(items)
-            _note(contents, Leftover(entry.store, workspace, entry.slot))
-            contents.unfinished[:] = [left for left in contents.unfinished if left[:3] != _place(target)]
+            note_leftover(contents, Leftover(entry.store, workspace, entry.slot))
+            contents.unfinished[:] = [left for left in contents.unfinished if left[:3] != item_of(target)]
             contents.aside[:] = [a._replace(of=name) if a.of == workspace else a for a in contents.aside]
         self._finish(workspace)
         return new
@@ -231,7 +230,7 @@ class LifeKeeper(Keeper):
         if key is None:
             raise StoreError(f"The key of workspace {workspace} (…{entry.tail}) is not in its store any more.", "")
         with self.index.edit() as contents:
-            _announce(contents, key, Leftover(*_place(target)))
+            announce(contents, key, Leftover(*item_of(target)))
         self._store(target.store).put(target.workspace, target.slot, key)
 
     def _look_at(self, store: str, workspace: str, slot: str, fingerprint: str) -> Key | None:
@@ -243,9 +242,9 @@ class LifeKeeper(Keeper):
         return memory if isinstance(memory, MemoryStore) else MemoryStore()
 
     def _stage_in_memory(self, workspace: str, key: Key, details: Details) -> Workspace:
-        new = _placed(key, MEMORY, other(self.in_memory()[workspace].slot), details)
+        new = placed(key, MEMORY, other(self.in_memory()[workspace].slot), details)
         memory = self._memory()
-        memory.aside[:] = [aside for aside in memory.aside if _place(aside) != (MEMORY, workspace, new.slot)]
+        memory.aside[:] = [aside for aside in memory.aside if item_of(aside) != (MEMORY, workspace, new.slot)]
         memory.put(workspace, new.slot, key)
         memory.pending[workspace] = new
         with contextlib.suppress(MistralNbError):

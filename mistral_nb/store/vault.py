@@ -18,8 +18,7 @@ from mistral_nb.files import locked, make_private_folder, sweep, write_atomicall
 from mistral_nb.key import Key, Secret
 from mistral_nb.store.base import FILE
 from mistral_nb.store.envelope import NONCE_SIZE, SALT_SIZE, Kdf, Sealed, header, pack, unpack
-
-__all__ = ["Kdf", "Vault", "read_passphrase"]
+from mistral_nb.store.passphrase import check_argon2, derive, read_passphrase
 
 FILE_NAME, PREVIOUS_NAME = "vault", "vault.previous"
 SUCCESSOR = ".new"  # beside a passphrase file while the passphrase is changed
@@ -82,7 +81,7 @@ class Vault:
         try:
             self.check()
             self.passphrase()
-            _check_argon2()
+            check_argon2()
         except StoreError as error:
             return error
         return None
@@ -242,54 +241,8 @@ class Vault:
         return "Restore it from a backup, or move it aside and run %mistral_key add for each key."
 
 
-def read_passphrase(path: str) -> Secret:
-    """The passphrase in a file: its first bytes up to one newline at the end. Raises `PassphraseNeeded`."""
-    todo = "Put the passphrase there, or correct MISTRAL_NB_PASSPHRASE_FILE."
-    failure = "it is empty or no text"
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            passphrase = Secret(file.read().removesuffix("\n").removesuffix("\r"))
-        if passphrase.reveal():
-            return passphrase
-    except OSError as error:
-        failure = error.strerror or type(error).__name__
-    except UnicodeDecodeError:  # it holds the file's bytes: not to be chained
-        pass
-    raise PassphraseNeeded(f"The passphrase file {path} could not be used: {failure}.", todo)
-
-
 def _reason(error: OSError) -> str:
     return error.strerror or type(error).__name__
-
-
-def derive(salt: bytes, kdf: Kdf, passphrase: Secret) -> str:
-    _check_argon2()
-    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
-
-    work = Argon2id(salt=salt, length=32, iterations=kdf.iterations, lanes=kdf.lanes, memory_cost=kdf.memory)
-    return work.derive(_normal(passphrase)).hex()
-
-
-def _check_argon2() -> None:
-    """Raises `StoreUnavailable` where cryptography brings no Argon2id."""
-    from cryptography.exceptions import UnsupportedAlgorithm
-
-    try:
-        from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
-
-        Argon2id(salt=bytes(SALT_SIZE), length=32, iterations=1, lanes=1, memory_cost=8)
-    except (ImportError, UnsupportedAlgorithm):
-        raise StoreUnavailable(
-            "The encrypted file needs Argon2id, which this build of cryptography does not have.",
-            "Install a current one from PyPI: pip install -U cryptography.",
-        ) from None
-
-
-def _normal(passphrase: Secret) -> bytes:
-    """Its bytes; an accent typed as one character or as two is the same."""
-    import unicodedata
-
-    return unicodedata.normalize("NFC", passphrase.reveal()).encode()
 
 
 def _plain(entries: Entries) -> bytes:

@@ -21,9 +21,10 @@ from mistral_nb.errors import StoreError, WrongUsage
 from mistral_nb.key import Key, Secret
 from mistral_nb.store import keyring_child
 from mistral_nb.store.bounded import bounded
+from mistral_nb.store.entries import note_leftover, placed, point_to
 from mistral_nb.store.envelope import Kdf
 from mistral_nb.store.index import Index, Leftover
-from mistral_nb.store.keep import Keeper, _note, _placed, _replace
+from mistral_nb.store.keep import Keeper
 from mistral_nb.store.keyring import KeyringStore
 from mistral_nb.store.vault import Vault
 
@@ -49,10 +50,10 @@ class RemembersLast(Keeper):
         old = self.index.read().workspaces.get(workspace)
         slot = "next" if old and old.slot == "current" else "current"
         with self.index.edit() as contents:
-            _note(contents, Leftover(store, workspace, slot))
+            note_leftover(contents, Leftover(store, workspace, slot))
         self.stores[store].put(workspace, slot, key)
         with self.index.edit() as contents:
-            _replace(contents, workspace, _placed(key, store, slot, entry), key)
+            point_to(contents, workspace, placed(key, store, slot, entry), key)
         self.finish()
 
 

@@ -27,7 +27,8 @@ from mistral_nb.files import locked
 from mistral_nb.key import Secret
 from mistral_nb.store import envelope
 from mistral_nb.store.envelope import Kdf
-from mistral_nb.store.vault import Vault, read_passphrase
+from mistral_nb.store.passphrase import read_passphrase
+from mistral_nb.store.vault import Vault
 
 PASSPHRASE = Secret("correct horse")
 
