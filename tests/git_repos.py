@@ -9,7 +9,9 @@ assert not repo.objects_with(key)
 
 import base64
 import json
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,12 @@ def notebook(*sources: str, outputs: tuple[str, ...] = ()) -> bytes:
 def uses(key: Key) -> str:
     """A line of code as people write it."""
     return f'client = Mistral(api_key="{key.reveal()}")'
+
+
+def python(code: str, *more: str) -> str:
+    """A filter command: a line of Python from standard input, ``data``, to standard output."""
+    whole = f"import sys; data = sys.stdin.buffer.read(); {code}; sys.stdout.buffer.write(data)"
+    return shlex.join([sys.executable, "-I", "-S", "-c", whole, *more])
 
 
 class Repo:

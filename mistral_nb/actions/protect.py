@@ -4,6 +4,7 @@ import os
 from typing import TYPE_CHECKING
 
 from mistral_nb.actions.context import Context
+from mistral_nb.actions.scan_history import index_rows
 from mistral_nb.errors import MistralNbError, WrongUsage
 from mistral_nb.report import Action, Report, Row
 from mistral_nb.scrub.findings import Finding
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from mistral_nb.git.tracked import Tracked
 
 _MANY = 8  # files named
+_NOT_COVERED = "Set up, and NOT in force: something else says that new notebooks do not go through the filter."
 
 
 def action(
@@ -65,11 +67,14 @@ def _protected(context: Context, git: "Git", done: "Protected", renormalized: li
         rows.append(Row("taken out", f"keys in {named}: staged", "ok", "Commit it: git commit -m 'Take keys out'"))
     found = tracked.holding(git)
     rows += _already(context, found)
+    rows += index_rows(context)
     words = "is protected" if done.changed else "was protected already"
+    title = f"✓ This repository {words}: keys in its notebooks stay out of your commits."
     return Report(
-        f"✓ This repository {words}: keys in its notebooks stay out of your commits.",
+        title if done.covers else _NOT_COVERED,
         tuple(rows),
         _revoke_first(found),
+        exit_code=int(not done.covers),
         data={
             "changed": done.changed,
             "attributes": done.attributes,
@@ -89,7 +94,8 @@ def _protected_all(done: "Protected") -> Report:
     )
     note = "A repository whose own .gitattributes names another filter needs protect --wrap there."
     title = f"✓ Every repository of yours {'is protected' if done.changed else 'was protected already'}."
-    return Report(title, rows, (note,), data={"changed": done.changed, "attributes": done.attributes})
+    data = {"changed": done.changed, "attributes": done.attributes}
+    return Report(title if done.covers else _NOT_COVERED, rows, (note,), int(not done.covers), data)
 
 
 def _status(context: Context, git: "Git") -> Report:
@@ -100,7 +106,7 @@ def _status(context: Context, git: "Git") -> Report:
     now = standing(git, context.config.home)
     where = protect.find(git)
     found = tracked.holding(where.git)
-    rows = [*now.rows, *_submodules(where.git), *_already(context, found)]
+    rows = [*now.rows, *_submodules(where.git), *_already(context, found), *index_rows(context)]
     bad = any(row.state in ("warn", "bad") for row in rows)
     title = "✓ Protected." if not bad else ("Protected, and:" if now.protects else "Not protected here.")
     data = {"protected": now.protects, "tracked": _data(found), "rows": [row.value for row in now.rows]}
@@ -138,7 +144,7 @@ def _already(context: Context, found: "Tracked") -> list[Row]:
     rows = []
     if found.covered:
         value = f"{_told(found.covered)}: committed or staged before, and left as they are"
-        repair = f"To take them out (as git add --renormalize would): {context.typed('protect --renormalize')}"
+        repair = f"To take them out: {context.typed('protect --renormalize')}"
         rows.append(Row("keys inside", value, "warn", repair))
     if found.others:
         repair = f"{context.typed('scrub FILE')}, then git add FILE"

@@ -7,6 +7,7 @@ from mistral_nb.actions.context import Context
 from mistral_nb.actions.files import Bar
 from mistral_nb.errors import Cancelled
 from mistral_nb.report import Action, Answer, Ask, Report, Row, Step
+from mistral_nb.watch import gather
 
 if TYPE_CHECKING:
     from mistral_nb.git.history import Found, History, Key
@@ -24,7 +25,7 @@ def action(context: Context, revisions: str = "", replacement_file: str | None =
     words = tuple(revisions.split()) or history.EVERYTHING
     result = yield from _scanned(git, words)
     keys = history.keys(result.found)
-    rows = [told(key) for key in keys]
+    rows = [*index_rows(context), *(told(key) for key in keys)]
     if result.unreadable:
         repair = "git fetch --refetch --no-filter, or scan where they are"
         value = f"{_counted(len(result.unreadable), 'object')} not here or damaged"
@@ -44,9 +45,16 @@ def action(context: Context, revisions: str = "", replacement_file: str | None =
     )
 
 
+def index_rows(context: Context) -> list[Row]:
+    """Why every key-shaped run counts as a key, where the index can't be read."""
+    problems = gather(context.folder, environ=context.environ).problems
+    return [Row("index", problem, "warn", context.typed("doctor")) for problem in problems]
+
+
 def told(key: "Key") -> Row:
     """One key, in one line: tail, fingerprint, tier, first and last commit, author and date, paths."""
-    paths = ", ".join(key.paths[:_MANY]) + (f" and {len(key.paths) - _MANY} more" if len(key.paths) > _MANY else "")
+    more = f" and {len(key.paths) - _MANY} more" if len(key.paths) > _MANY else ""
+    paths = ", ".join(path or "a blob without a path" for path in key.paths[:_MANY]) + more
     parts = [f"{key.tier}, in {paths}"]
     if key.first and key.last:
         parts.append(f"first {key.first.name[:10]} ({key.first.author}, {key.first.date[:10]})")
@@ -89,7 +97,7 @@ def _replacements(git: "Git", path: str, found: "tuple[Found, ...]") -> str:
 
     written, left = replacements.write(git, path, [(one.blob, one.finding) for one in found])
     text = f"2. {path} holds {_counted(written, 'KEY')} in clear (mode 0600): delete it after "
-    text += f"git filter-repo --replace-text {path}, and let everyone clone again."
+    text += f"git filter-repo --replace-text {path}, scan again, and let everyone clone again."
     return text + (f" {_counted(left, 'key')} stand in encoded form only, and are not in it." if left else "")
 
 

@@ -39,7 +39,10 @@ def _one(git: "Git", home: str) -> Report:
     if driver.configured(where.git):
         rows.append(Row("still on", "all your repositories are protected", "", "mistral-nb unprotect --global"))
     elif driver.NAME in attributes.filters(where.git, ()):
-        rows.append(Row("left", "the line in .gitattributes that was there before; without the filter it does nothing"))
+        words = "a line in an attributes file that is not ours to take out; without the filter it does nothing"
+        if any(".gitattributes" in part for part in done):  # git looks into what is staged, where the file is gone
+            words = "the line in what is committed: commit the change of .gitattributes"
+        rows.append(Row("left", words))
     return Report(report.title, tuple(rows), data=report.data)
 
 

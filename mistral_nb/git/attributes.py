@@ -61,16 +61,16 @@ def filters(git: Git, paths: Sequence[str]) -> dict[str, list[str]]:
     """
     found: dict[str, list[str]] = {}
     given = b"".join(os.fsencode(path) + b"\0" for path in (_PROBE, *paths))
-    answer = list(split(git.output("check-attr", "-z", "--stdin", "filter", given=given)))
-    for path, value in zip(answer[::3], answer[2::3], strict=True):
-        found.setdefault(value, []).extend([path] if path != _PROBE else [])
+    answer = git.output("check-attr", "-z", "--stdin", "filter", given=given).split(b"\0")[:-1]
+    for path, value in zip(map(os.fsdecode, answer[::3]), map(os.fsdecode, answer[2::3]), strict=True):
+        found.setdefault(value or NONE, []).extend([path] if path != _PROBE else [])
     return found
 
 
 def filters_everywhere(environ: Mapping[str, str]) -> dict[str, list[str]]:
     """As `filters`, for a repository that says nothing itself: the person's and the system's files."""
     with tempfile.TemporaryDirectory() as folder:
-        own = {name: value for name, value in environ.items() if not name.startswith("GIT_DIR")}
+        own = {n: v for n, v in environ.items() if not n.startswith("GIT_") or n.startswith("GIT_CONFIG")}
         git = Git(folder, own)
         git.output("init", "-q", "--template=", ".")
         return filters(git, ())
@@ -84,7 +84,7 @@ def notebooks(git: Git) -> list[str]:
 
 def global_file(git: Git) -> str:
     """The attributes file of the person, for all repositories."""
-    chosen = git.run("config", "--global", "--type=path", "--get", "core.attributesFile")
+    chosen = git.run("config", "--global", "--includes", "--type=path", "--get", "core.attributesFile")
     path = os.fsdecode(bytes(chosen.stdout)).rstrip("\n")
     home = git.environ.get("HOME") or os.path.expanduser("~")
     config = git.environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")

@@ -9,7 +9,10 @@ from mistral_nb.git.plumbing import Git
 
 _START = b"\x01"
 _FORMAT = "--format=%x01%H%x00%P%x00%ct%x00%an%x00%aI"
-_WALK = ("--raw", "-z", "--no-abbrev", "--no-renames", "--diff-merges=first-parent", "--topo-order", "--reverse")
+_WALK = (
+    *("--raw", "-z", "--no-abbrev", "--no-renames", "--diff-merges=first-parent", "--topo-order", "--reverse"),
+    *("--no-show-signature", "--no-relative", "-O/dev/null"),  # whatever a person's own settings say
+)
 _CHUNK = 1 << 20
 
 

@@ -59,10 +59,11 @@ class Cleaning:
         """Say what was done, once a command."""
         if self._blobs:
             self._blobs.close()
-        for line in self._removed[:_MOST_LINES]:
+        removed = list(dict.fromkeys(self._removed))  # git asks about a file more than once
+        for line in removed[:_MOST_LINES]:
             self._say(line)
-        if len(self._removed) > _MOST_LINES:
-            self._say(f"and keys in {len(self._removed) - _MOST_LINES} further files.")
+        if len(removed) > _MOST_LINES:
+            self._say(f"and keys in {len(removed) - _MOST_LINES} further files.")
         if self._passed:
             more = f" and {len(self._passed) - 1} more" if len(self._passed) > 1 else ""
             self._say(
@@ -102,8 +103,9 @@ class Cleaning:
     def _holds(self, blob: str, watchlist: Watchlist, path: str) -> set[str]:
         if self._blobs is None:
             self._blobs = Blobs(self._git)
-        data = self._blobs.read(blob)
-        findings = redact(data, watchlist, tiers=OTHER, name=path).findings if data else ()
+        data = self._blobs.read(blob) or b""
+        written = {data, self._wrapped.smudge(path, data, self._say)} if self._wrapped else {data}  # LFS: a pointer
+        findings = [finding for each in written for finding in redact(each, watchlist, tiers=OTHER, name=path).findings]
         return {finding.fingerprint for finding in findings if finding.tier == REMEMBERED}
 
     def _keep(self, folder: str) -> frozenset[str]:

@@ -5,14 +5,14 @@ import shlex
 import sys
 from typing import NamedTuple
 
-from mistral_nb.git.plumbing import Git
+from mistral_nb.git.plumbing import START, Git
 
 NAME = "mistral-nb"
 LINE = f"*.ipynb filter={NAME}"
 _PROCESS, _CLEAN, _SMUDGE, _REQUIRED = (f"filter.{NAME}.{name}" for name in ("process", "clean", "smudge", "required"))
 WITHOUT = f"git -c {_PROCESS}= -c {_CLEAN}= -c {_SMUDGE}= -c {_REQUIRED}=false COMMAND"
 
-_START = "import sys; sys.path.insert(0, sys.argv[1]); from mistral_nb.git.filter import main; main()"
+_START = f"{START}from mistral_nb.git.filter import main; main()"
 # $1 is the interpreter, $2 the folder of the package, $3 that of the index. No quote, no dollar more: it
 # stands in single quotes, in git's configuration, on every system.
 _SCRIPT = (

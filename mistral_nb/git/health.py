@@ -36,7 +36,7 @@ def standing(git: Git, home: str) -> Standing:
         repair = _AGAIN if name == attributes.NONE else f"{_AGAIN} --wrap, or change that attribute"
         rows.append(Row("NOT covered", f"{shown}: {what}", "bad", repair))
     hook = os.path.join(where.git.path("hooks"), "pre-push")
-    if prepush.is_ours(hook):
+    if prepush.is_installed(hook):
         rows.append(Row("pre-push", "pushes are scanned", "ok"))
     else:
         rows.append(Row("pre-push", "pushes are not scanned", "", "mistral-nb protect --pre-push"))
@@ -63,6 +63,8 @@ def _driver_row(git: Git, ours: "driver.Driver | None", home: str) -> Row:
         return Row("filter", f"what it starts is gone: {ours.python} with {ours.root}", "bad", _AGAIN)
     if not driver.is_whole(git, ours):
         return Row("filter", "its settings were changed, or are of another version", "warn", _AGAIN)
+    if not os.path.isdir(ours.home):
+        return Row("filter", f"the list of keys that it reads is gone: {ours.home}", "warn", _AGAIN)
     if os.path.realpath(ours.home) != os.path.realpath(home):
         return Row("filter", f"it reads the keys of {ours.home}, and you use {home}", "warn", _AGAIN)
     return Row("filter", "set up" + (f", with {ours.wraps} inside" if ours.wraps else ""), "ok")

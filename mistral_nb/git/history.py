@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from mistral_nb.errors import WrongUsage
+from mistral_nb.errors import MistralNbError, WrongUsage
 from mistral_nb.git.carriers import Carried, Commit, carriers
-from mistral_nb.git.plumbing import SUBMODULE, Git, GitFailed, staged
+from mistral_nb.git.plumbing import SUBMODULE, Git, GitFailed, first_line, staged
 from mistral_nb.git.reading import Holds, Progress, Unreadable, look_through
 from mistral_nb.scrub.findings import Finding
 
@@ -56,22 +56,33 @@ def listing(git: Git, revisions: Sequence[str] = EVERYTHING) -> Listing:
     if tuple(revisions) == EVERYTHING and git.run("rev-parse", "-q", "--verify", "HEAD").returncode:
         revisions = ("--all",)
     words = ("rev-list", "--objects", "--missing=print")
-    lazy = Git(git.folder, git.environ | {"GIT_NO_LAZY_FETCH": "1"})
+    lazy = Git(git.folder, git.environ | {"GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"})
     done = lazy.run(*words, "--filter=object:type=blob", *revisions, "--")
     if done.returncode and b"filter" in done.stderr:  # before git 2.32; trees are then told by their content
         done = lazy.run(*words, *revisions, "--")
     if done.returncode:
-        raise WrongUsage(f"git does not know the range {' '.join(revisions)}.", "Give one as for git log: main..HEAD.")
+        raise _no_listing(done.stderr, revisions)
     blobs: dict[str, str] = {}
-    missing = []
+    # that filter does not tell of trees that are not here, and of what is in them
+    trees = _missing(lazy.run(*words, "--filter=blob:none", *revisions, "--").stdout)
     for line in done.stdout.split(b"\n"):
         name, space, path = line.partition(b" ")
-        if name.startswith(b"?"):
-            missing.append(name[1:].decode())
-        elif space:
+        if space and not name.startswith(b"?"):
             blobs.setdefault(name.decode(), os.fsdecode(path))
+    missing = dict.fromkeys([*trees, *_missing(done.stdout)])
     shallow = git.text("rev-parse", "--is-shallow-repository") == "true"
     return Listing(blobs, tuple(missing), shallow)
+
+
+def _missing(listed: bytes) -> list[str]:
+    return [line[1:].decode() for line in listed.split(b"\n") if line.startswith(b"?")]
+
+
+def _no_listing(said: bytes, revisions: Sequence[str]) -> MistralNbError:
+    """Why git lists no objects: the words are off, or something of the history is damaged."""
+    if any(words in said for words in (b"unknown revision", b"bad revision", b"ambiguous argument", b"usage:")):
+        return WrongUsage(f"git does not know the range {' '.join(revisions)}.", "Give one as for git log: main..HEAD.")
+    return GitFailed(first_line(said) or "git can't list what is in the history.", "See what is damaged: git fsck")
 
 
 def scan(

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 SUBMODULE = "160000"  # the mode of its entry in the index
 _PLACES = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY"})
+_PATHSPECS = frozenset(f"GIT_{how}_PATHSPECS" for how in ("LITERAL", "GLOB", "NOGLOB", "ICASE"))  # ours say it
+# For a Python that is given the package's folder: the package comes from there, and nothing else does, or a
+# package beside it could stand in the place of a module of the standard library.
+START = "import sys; sys.path.insert(0, sys.argv[1]); import mistral_nb; sys.path.append(sys.path.pop(0)); "
 
 
 class Staged(NamedTuple):
@@ -36,15 +40,22 @@ class Git:
 
     def __init__(self, folder: str | None = None, environ: Mapping[str, str] | None = None) -> None:
         self.folder = folder or os.getcwd()
-        self.environ = dict(os.environ if environ is None else environ)
+        given = os.environ if environ is None else environ
+        self.environ = {name: value for name, value in given.items() if name not in _PATHSPECS}
+        self.environ["GIT_NO_REPLACE_OBJECTS"] = "1"  # what is pushed and cloned are the objects themselves
         for name in _PLACES & self.environ.keys():  # relative ones mean this folder, whatever is asked later from where
             self.environ[name] = os.path.join(os.path.abspath(self.folder), self.environ[name])
 
-    def run(self, *words: str, given: bytes | None = None) -> "subprocess.CompletedProcess[bytes]":
-        """One git command, whatever comes of it. Raises `GitFailed` only where there is no git."""
+    def run(
+        self, *words: str, given: bytes | None = None, seconds: float | None = None
+    ) -> "subprocess.CompletedProcess[bytes]":
+        """One git command, whatever comes of it. Raises `GitFailed` only where there is no git, and
+        ``subprocess.TimeoutExpired`` after ``seconds``.
+        """
         import subprocess
 
         source: dict[str, object] = {"stdin": subprocess.DEVNULL} if given is None else {"input": given}
+        source["timeout"] = seconds
         try:
             return subprocess.run(  # type: ignore[call-overload,no-any-return]
                 ["git", *words], cwd=self.folder, env=self.environ, capture_output=True, check=False, **source
@@ -57,7 +68,7 @@ class Git:
         """What a command prints. Raises `GitFailed`."""
         done = self.run(*words, given=given)
         if done.returncode:
-            raise GitFailed(_first_line(done.stderr) or f"git {words[0]} failed ({done.returncode}).")
+            raise GitFailed(first_line(done.stderr) or f"git {words[0]} failed ({done.returncode}).")
         return bytes(done.stdout)
 
     def text(self, *words: str, given: bytes | None = None) -> str:
@@ -143,7 +154,8 @@ def staged(git: Git, paths: Sequence[str] = ()) -> list[Staged]:
     return found
 
 
-def _first_line(said: bytes) -> str:
+def first_line(said: bytes) -> str:
+    """What went wrong, of all that git says on standard error."""
     lines = said.decode("utf-8", "replace").splitlines()
     line = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[0] if lines else "")
     return f"git: {line.removeprefix('fatal: ').removeprefix('error: ').rstrip('.')}." if line else ""

@@ -22,12 +22,14 @@ class OtherFilter(MistralNbError):
 
 
 class Protected(NamedTuple):
-    """What was set up. ``uncovered``: other filters, with the notebooks that they have all the same."""
+    """What was set up. ``covers``: a new notebook goes through it. ``uncovered``: other filters, with the
+    notebooks that they have all the same."""
 
     place: Place
     driver: Driver
     changed: bool
     attributes: str
+    covers: bool
     uncovered: dict[str, list[str]]
 
 
@@ -60,8 +62,11 @@ def protect(git: Git, home: str, *, local: bool = False, wrap: bool = False, pre
     inside = driver.configured(where.git, LOCAL)
     wraps = _wrapped(where.git, paths, wrap, inside.wraps if inside else "")
     new = driver.ours(home, wraps)
-    to_all = not (local or wraps) and where.top is not None
-    file = os.path.join(where.top or "", ".gitattributes") if to_all else where.git.path("info/attributes")
+    shared = os.path.join(where.top or "", ".gitattributes")
+    to_all = not (local or wraps) and where.top is not None and not os.path.islink(shared)  # git follows no link there
+    file = shared if to_all else where.git.path("info/attributes")
+    if pre_push:
+        prepush.place(where.git)  # says no before anything is changed
     place = Place(where.git_dir, where.top or where.git_dir, wraps=wraps)
     places = Places(home)
     places.note(place)
@@ -72,8 +77,7 @@ def protect(git: Git, home: str, *, local: bool = False, wrap: bool = False, pre
     if pre_push:
         place = place._replace(hook=prepush.install(where.git, new))
     places.note(place)
-    uncovered = {name: at for name, at in attributes.filters(where.git, paths).items() if name != NAME}
-    return Protected(place, new, changed or added.changed, file, uncovered)
+    return _protected(place, new, changed or added.changed, file, attributes.filters(where.git, paths))
 
 
 def protect_all(git: Git, home: str) -> Protected:
@@ -89,8 +93,11 @@ def protect_all(git: Git, home: str) -> Protected:
     added = attributes.add_line(file, LINE)
     place = Place("", "", file if added.changed else "", added.created, added.newline)
     places.note(place)
-    uncovered = {name: at for name, at in attributes.filters_everywhere(git.environ).items() if name != NAME}
-    return Protected(place, new, changed or added.changed, file, uncovered)
+    return _protected(place, new, changed or added.changed, file, attributes.filters_everywhere(git.environ))
+
+
+def _protected(place: Place, new: Driver, changed: bool, file: str, has: dict[str, list[str]]) -> Protected:
+    return Protected(place, new, changed, file, NAME in has, {name: at for name, at in has.items() if name != NAME})
 
 
 def unprotect(git: Git, home: str) -> list[str]:

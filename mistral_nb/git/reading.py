@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from mistral_nb.git.plumbing import Git
+from mistral_nb.git.plumbing import START, Git
 from mistral_nb.scrub.findings import ALL_TIERS, REPORTED, Finding
 
 COUNTED = ALL_TIERS | {REPORTED}
@@ -121,7 +121,7 @@ def _worker(
     git: Git, blobs: Sequence[str], lines: "queue.SimpleQueue[bytes | None]"
 ) -> Iterator["subprocess.Popen[bytes]"]:
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    code = "import sys; sys.path.insert(0, sys.argv[1]); from mistral_nb.git.reading import main; main()"
+    code = f"{START}from mistral_nb.git.reading import main; main()"
     with tempfile.TemporaryFile() as names:
         names.write("\n".join(blobs).encode())
         names.seek(0)
@@ -131,6 +131,7 @@ def _worker(
             stdout=subprocess.PIPE,
             cwd=git.folder,
             env=git.environ | {"GIT_NO_LAZY_FETCH": "1"},
+            process_group=0,  # Ctrl-C is for us, who end it; it would show a traceback while it starts
         )
 
     def listen() -> None:

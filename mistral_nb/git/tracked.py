@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from mistral_nb.git import attributes, driver, history
 from mistral_nb.git.cleaning import Cleaning
-from mistral_nb.git.plumbing import Blobs, Git, GitFailed, staged
+from mistral_nb.git.plumbing import Blobs, Git, GitFailed, split, staged
 from mistral_nb.scrub.findings import Finding
 
 
@@ -37,7 +37,7 @@ def renormalize(git: Git, home: str) -> list[str]:
     Raises `GitFailed`.
     """
     cleaning = Cleaning(home, everything=True, say=_silent, git=git)
-    changed = []
+    changed, sparse = [], _not_checked_out(git)
     with Blobs(git) as blobs:
         for entry in staged(git, paths) if (paths := list(holding(git).covered)) else ():
             data = blobs.read(entry.blob)
@@ -49,7 +49,17 @@ def renormalize(git: Git, home: str) -> list[str]:
                 line = f"{entry.mode} {blob} {entry.stage}\t".encode() + os.fsencode(entry.path) + b"\0"
                 git.output("update-index", "-z", "--index-info", given=line)
                 changed.append(entry.path)
+    skipped = [path for path in dict.fromkeys(changed) if path in sparse]
+    if skipped:
+        given = b"".join(os.fsencode(path) + b"\0" for path in skipped)
+        git.output("update-index", "--skip-worktree", "-z", "--stdin", given=given)
     return list(dict.fromkeys(changed))
+
+
+def _not_checked_out(git: Git) -> set[str]:
+    """What a sparse checkout leaves out: git forgets that of an entry that is put in anew."""
+    entries = split(git.output("ls-files", "-t", "-z", "--full-name", "--", ":(top)"))
+    return {entry[2:] for entry in entries if entry.startswith("S ")}
 
 
 def _silent(text: str) -> None:

@@ -15,7 +15,7 @@ from keys import make_key
 from parts import absent
 
 from mistral_nb.errors import WrongUsage
-from mistral_nb.git.plumbing import Git
+from mistral_nb.git.plumbing import Git, GitFailed
 from mistral_nb.git.reading import Holds, Progress, Unreadable, look_through
 from mistral_nb.git.replacements import NotWritten
 from mistral_nb.key import MARKER, Key
@@ -237,3 +237,47 @@ def test_outside_of_a_repository_it_says_so(env: dict[str, str], tmp_path: Path)
     (tmp_path / "nowhere").mkdir()
     with pytest.raises(Exception, match="not a git repository"):
         scan(Repo(tmp_path / "nowhere", env, make=False))
+
+
+def test_a_tree_that_is_not_here_is_told(bare: Repo, key: Key, tmp_path: Path) -> None:
+    bare.write("old/a.ipynb", notebook(uses(key)))
+    bare.commit("with a key")
+    bare.git("rm", "-q", "-r", "old")
+    bare.write("b.ipynb", notebook("1"))
+    bare.commit("without it")
+    bare.git("config", "uploadpack.allowFilter", "true")
+    bare.git("clone", "-q", "--filter=tree:0", bare.path.as_uri(), str(tmp_path / "treeless"))
+    report = scan(Repo(tmp_path / "treeless", bare.env, make=False))
+    assert report.exit_code == 3
+    assert report.data["unreadable"]
+    assert "not read" in str(report)
+
+
+def test_a_damaged_commit_is_no_wrong_range(bare: Repo) -> None:
+    bare.write("a.txt", b"1")
+    bare.commit()
+    name = bare.git("rev-parse", "HEAD").strip()
+    loose = bare.path / ".git/objects" / name[:2] / name[2:]
+    loose.chmod(0o644)
+    loose.write_bytes(b"damaged")
+    bare.write("b.txt", b"2")
+    with pytest.raises(GitFailed) as failed:
+        scan(bare, "HEAD~0")
+    assert failed.value.exit_code == 3
+    with pytest.raises(WrongUsage):
+        scan(bare, "no-such-branch..")
+
+
+def test_a_persons_own_settings_do_not_change_what_is_told(long: Repo) -> None:
+    plain = scan(long).data["findings"]
+    long.git("config", "log.showSignature", "true")
+    long.git("config", "diff.relative", "true")
+    long.git("config", "diff.orderFile", "/no/such/file")
+    assert scan(long).data["findings"] == plain
+
+
+def test_with_an_index_that_can_not_be_read_the_scan_says_so(long: Repo) -> None:
+    (Path(long.env["MISTRAL_NB_HOME"]) / "workspaces.json").write_bytes(b"{")
+    shown = str(scan(long))
+    assert "workspaces.json" in shown
+    assert "every key-shaped run" in shown

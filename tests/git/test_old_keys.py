@@ -1,7 +1,9 @@
 """Keys that were committed before: they stay, with one warning, until somebody asks for them to go."""
 
+from pathlib import Path
+
 import pytest
-from git_repos import Repo, notebook, uses
+from git_repos import Repo, notebook, python, uses
 from keys import make_key
 
 from mistral_nb.key import MARKER, Key
@@ -115,3 +117,25 @@ def test_protecting_says_what_is_there_already(bare: Repo, key: Key) -> None:
     assert key.tail in shown
     assert "--renormalize" in shown
     assert key.reveal() not in shown
+
+
+def test_a_front_end_that_takes_paths_literally_sees_no_change_either(holding: Repo) -> None:
+    """Magit gives --literal-pathspecs to every call of git, and git hands that on to the filter."""
+    holding.touch()
+    assert holding.git("--literal-pathspecs", "status", "--porcelain") == ""
+    holding.git("branch", "other", "HEAD~1")
+    holding.git("--literal-pathspecs", "switch", "-q", "other")
+
+
+def test_an_old_key_behind_a_pointer_stays(bare: Repo, key: Key, tmp_path: Path) -> None:
+    """As with LFS: what is in the index is not the content."""
+    kept = tmp_path / "kept"
+    bare.git("config", "filter.far.clean", python(f"open({str(kept)!r}, 'wb').write(data); data = b'pointer'"))
+    bare.git("config", "filter.far.smudge", python(f"data = open({str(kept)!r}, 'rb').read()"))
+    bare.write(".gitattributes", b"*.ipynb filter=far\n")
+    bare.write("a.ipynb", notebook(uses(key)))
+    bare.commit("with a key, elsewhere")
+    bare.protect(wrap=True)
+    bare.touch()
+    assert bare.status() == ""
+    assert key.reveal().encode() in kept.read_bytes()

@@ -107,3 +107,79 @@ def test_when_the_scanner_is_gone_the_push_is_stopped_and_the_repair_named(pushi
     assert failed.returncode != 0
     assert "protect --pre-push" in failed.stderr
     assert "git push --no-verify" in failed.stderr
+
+
+def test_a_remote_that_took_over_a_name_gets_no_key(pushing: Repo, key: Key) -> None:
+    """What is noted of origin is of the repository that had that name before."""
+    pushing.write("script.py", uses(key).encode())
+    pushing.commit("with a key")
+    pushing.git("push", "-q", "--no-verify", "origin", "main")
+    pushing.git("init", "-q", "--bare", "../another.git")
+    pushing.git("remote", "set-url", "origin", "../another.git")
+    refused = pushing.run("push", "origin", "main")
+    assert refused.returncode != 0
+    assert f"…{key.tail}" in refused.stderr + refused.stdout
+    another = Repo(pushing.path.parent / "another.git", pushing.env, make=False)
+    assert another.objects_with(key) == []
+    pushing.git("push", "-q", "--no-verify", "origin", "main")
+    assert another.objects_with(key) == ["plain"], "the control: it was on its way there"
+
+
+def test_a_new_branch_is_compared_with_what_the_other_side_has(pushing: Repo, key: Key) -> None:
+    pushing.write("script.py", uses(key).encode())
+    pushing.commit("with a key, long ago")
+    pushing.git("push", "-q", "--no-verify", "origin", "main")
+    pushing.git("remote", "remove", "origin")  # nothing is noted of it any more
+    pushing.git("switch", "-q", "-c", "topic")
+    pushing.write("more.txt", b"more")
+    pushing.commit("and no key")
+    pushing.git("push", "-q", "../the remote.git", "topic")
+
+
+def test_a_key_behind_a_replacement_is_found(pushing: Repo, key: Key) -> None:
+    """`git replace` changes what git shows here, not what is pushed."""
+    pushing.write("a.ipynb", notebook(uses(key)))
+    pushing.commit("with a key")
+    clean = pushing.git("hash-object", "-w", "--stdin", given="{}").strip()
+    pushing.git("replace", pushing.git("rev-parse", "HEAD:a.ipynb").strip(), clean)
+    assert pushing.blob("HEAD:a.ipynb") == b"{}", "the control: git shows the replacement"
+    assert pushing.run("push", "origin", "main").returncode != 0
+    assert pushing.act("scan", paths=[], git_history="").report.exit_code == 1
+
+
+def test_what_can_not_be_read_is_not_pushed_in_silence(pushing: Repo, tmp_path: Path) -> None:
+    pushing.git("push", "-q", "origin", "main")
+    pushing.git("config", "uploadpack.allowFilter", "true", GIT_DIR=str(pushing.path.parent / "the remote.git"))
+    url = (pushing.path.parent / "the remote.git").as_uri()
+    pushing.git("clone", "-q", "--filter=blob:none", "--no-checkout", url, str(tmp_path / "partial"))
+    partial = Repo(tmp_path / "partial", pushing.env, make=False)
+    partial.protect(local=True, pre_push=True)
+    partial.git("init", "-q", "--bare", "../second.git")
+    refused = partial.run("push", "../second.git", "main")
+    assert refused.returncode != 0
+    assert "not read" in refused.stdout + refused.stderr
+    assert "--no-verify" in refused.stdout + refused.stderr
+
+
+def test_an_original_hook_is_never_written_over(bare: Repo) -> None:
+    bare.protect(local=True, pre_push=True)
+    hook = bare.path / ".git/hooks/pre-push"
+    hook.rename(hook.with_name("pre-push.legacy"))  # as pre-commit does where it finds a hook
+    existing(bare, 0)
+    again = bare.protect(local=True, pre_push=True)
+    assert again.report.exit_code == 0
+    assert "seen" in hook.read_text()
+    assert "pushes are scanned" in bare.act("protect", status=True).shown
+    bare.act("unprotect")
+    assert not hook.with_name("pre-push.legacy").exists()
+    assert "seen" in hook.read_text()
+
+
+def test_two_hooks_that_are_there_already_are_left_alone(bare: Repo) -> None:
+    first = existing(bare, 0).read_text()
+    bare.protect(local=True, pre_push=True)
+    hook = bare.path / ".git/hooks/pre-push"
+    hook.write_text("#!/bin/sh\nexit 0\n")
+    with pytest.raises(HookElsewhere, match="Make one of the two"):
+        bare.protect(local=True, pre_push=True)
+    assert hook.with_name("pre-push.before-mistral-nb").read_text() == first

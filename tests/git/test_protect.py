@@ -11,7 +11,9 @@ from git_repos import Repo, notebook, uses
 from keys import make_key
 
 from mistral_nb.errors import WrongUsage
+from mistral_nb.git import driver
 from mistral_nb.git.driver import LINE
+from mistral_nb.git.prepush import HookElsewhere
 from mistral_nb.git.protect import NoRepository, OtherFilter
 from mistral_nb.key import MARKER, Key
 
@@ -65,7 +67,7 @@ def test_a_line_that_came_with_the_repository_stays_when_one_of_many_unprotects(
     bare.write("nb.ipynb", notebook(uses(key)))
     bare.git("add", ".")
     assert bare.objects_with(key) == []
-    assert "was there before" in bare.act("unprotect").shown
+    assert "not ours to take out" in bare.act("unprotect").shown
     assert bare.read(".gitattributes") == f"{LINE}\n".encode()
     bare.git("add", ".")
 
@@ -279,3 +281,73 @@ def test_the_command_line_prints_json(bare: Repo) -> None:
     done = subprocess.run(words, cwd=bare.path, env=bare.env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["changed"] is True
+
+
+def test_it_never_says_protected_where_something_else_outranks_it(bare: Repo, key: Key) -> None:
+    bare.write("sub/.gitattributes", b"# nothing\n")
+    (bare.path / ".git/info").mkdir(exist_ok=True)
+    (bare.path / ".git/info/attributes").write_text("*.ipynb -filter\n")
+    done = bare.protect()
+    assert done.report.exit_code == 1
+    assert "NOT in force" in done.report.title
+    bare.write("nb.ipynb", notebook(uses(key)))
+    bare.git("add", ".")
+    assert bare.objects_with(key) == ["plain"], "the control: git did not ask our filter"
+
+
+def test_a_gitattributes_that_is_a_link_is_not_written_through(bare: Repo, key: Key, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "dotfiles"
+    elsewhere.write_text("# somebody's\n")
+    (bare.path / ".gitattributes").symlink_to(elsewhere)
+    assert bare.protect().report.exit_code == 0
+    assert elsewhere.read_text() == "# somebody's\n"
+    bare.write("nb.ipynb", notebook(uses(key)))
+    bare.git("add", ".")
+    assert bare.objects_with(key) == []
+
+
+def test_a_filter_attribute_without_a_value_is_none(bare: Repo) -> None:
+    bare.write(".gitattributes", b"*.ipynb filter=\n")
+    assert bare.protect().report.exit_code == 0
+
+
+def test_what_is_committed_of_the_line_is_said_when_it_is_taken_away(bare: Repo) -> None:
+    bare.protect()
+    bare.commit("protected")
+    shown = bare.act("unprotect").shown
+    assert "commit the change of .gitattributes" in shown
+
+
+def test_hooks_that_are_kept_elsewhere_are_told_before_anything_changes(bare: Repo, tmp_path: Path) -> None:
+    bare.git("config", "core.hooksPath", str(tmp_path / "hooks"))
+    before = snapshot(bare)
+    with pytest.raises(HookElsewhere, match="hooksPath"):
+        bare.protect(pre_push=True)
+    assert snapshot(bare) == before
+
+
+def test_a_sparse_checkout_stays_sparse_when_old_keys_are_taken_out(bare: Repo, key: Key) -> None:
+    for name in ("in/a.ipynb", "out/b.ipynb"):
+        bare.write(name, notebook(uses(key)))
+    bare.commit("with a key")
+    bare.git("sparse-checkout", "set", "in")
+    bare.protect(renormalize=True, local=True)
+    bare.git("commit", "-q", "-m", "without")
+    assert bare.status() == ""
+    assert MARKER.encode() in bare.blob("HEAD:out/b.ipynb")
+
+
+def test_a_package_beside_ours_does_not_stand_in_for_the_standard_library(bare: Repo, key: Key, tmp_path: Path) -> None:
+    """As where argparse was installed from PyPI: what git starts has the package's folder on its path."""
+    root = tmp_path / "site"
+    root.mkdir()
+    (root / "mistral_nb").symlink_to(Path(driver.__file__).parents[1])
+    for name in ("json", "argparse", "re"):
+        (root / f"{name}.py").write_text("raise SystemError('not the one that was meant')\n")
+    bare.protect()
+    here = driver.ours(bare.env["MISTRAL_NB_HOME"])
+    bare.driven_by(here._replace(root=str(root)))
+    bare.write("nb.ipynb", notebook(uses(key)))
+    bare.git("add", ".")
+    assert bare.objects_with(key) == []
+    assert MARKER.encode() in bare.blob(":nb.ipynb")

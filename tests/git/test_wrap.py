@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from git_repos import Repo, notebook, uses
+from git_repos import Repo, notebook, python, uses
 from parts import absent
 
 from mistral_nb.git.protect import OtherFilter
@@ -14,12 +14,6 @@ from mistral_nb.git.wrap import with_path
 from mistral_nb.key import MARKER, Key
 
 OTHER = b"*.ipynb filter=other\n"
-
-
-def python(code: str, *more: str) -> str:
-    """A filter command: a line of Python from standard input, ``data``, to standard output."""
-    whole = f"import sys; data = sys.stdin.buffer.read(); {code}; sys.stdout.buffer.write(data)"
-    return shlex.join([sys.executable, "-I", "-S", "-c", whole, *more])
 
 
 @pytest.fixture
