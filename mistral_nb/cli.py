@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-from mistral_nb.errors import CannotAsk, MistralNbError, WrongUsage
+from mistral_nb.errors import Cancelled, CannotAsk, MistralNbError, WrongUsage
 
+_CONTROLS = {code: "�" for code in (*range(32), 127, *range(128, 160)) if chr(code) not in "\n\t"}
+_MOST_PIPED = 1 << 16  # bytes: a key comes alone, or in a .env
 TYPE_CHECKING = False  # importing typing costs 10 ms, and hooks call us once a file
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from mistral_nb.report import Answer, Ask, Report
 
 INTERRUPTED = 130
+NEVER_STARTED = 125  # of `run`, whose other exit codes are the command's
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,14 +25,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(words)
     except MistralNbError as error:
-        _show(f"mistral-nb: {error}".replace("%mistral_key", "mistral-nb"))
-        return error.exit_code
+        if isinstance(error, Cancelled) and sys.stderr.isatty():
+            _show("")  # the prompt's own line
+        _show(f"mistral-nb: {error}")
+        return NEVER_STARTED if words[:1] == ["run"] and not isinstance(error, Cancelled) else error.exit_code
     except KeyboardInterrupt:
         _show("\nmistral-nb: Interrupted. To see where things stand: mistral-nb status")
         return INTERRUPTED
     except BrokenPipeError:  # whoever read our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        _show(f"mistral-nb: Something could not be read or written: {error.strerror or type(error).__name__}.")
+        return MistralNbError.exit_code
     except Exception as error:  # noqa: BLE001, exit 1 would mean a finding, and a traceback could hold a key
         _show(f"mistral-nb: This failed in a way that nobody foresaw: {_where(error)}. Please report it.")
         return MistralNbError.exit_code
@@ -115,7 +123,7 @@ class _Answers:
             return ask_person(ask)
         if ask.name == self._piped and sys.stdin is not None:
             self._piped = ""
-            return Secret(sys.stdin.buffer.readline().decode(errors="replace"))
+            return Secret(sys.stdin.buffer.read(_MOST_PIPED).decode(errors="replace"))
         raise CannotAsk("Nobody is here to answer: standard input is no terminal.")
 
 
@@ -139,4 +147,5 @@ def _show(text: str) -> None:
 def _write(stream: object, text: str) -> None:
     """Print, also where the terminal's encoding lacks a tick or an ellipsis."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    print(text.encode(encoding, "replace").decode(encoding), file=stream, flush=True)  # type: ignore[call-overload]
+    plain = text.translate(_CONTROLS)  # a file's name may hold codes that a terminal obeys
+    print(plain.encode(encoding, "replace").decode(encoding), file=stream, flush=True)  # type: ignore[call-overload]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+_POLL = 0.01  # seconds between two looks at a lock that another holds
 _held: set[int] = set()
 
 
@@ -65,7 +66,7 @@ def locked(path: str, seconds: float) -> Iterator[None]:
 
     lock = FileLock(path, timeout=seconds, mode=PRIVATE_FILE)
     try:
-        lock.acquire()
+        lock.acquire(poll_interval=_POLL)  # not filelock's 50 ms: a busy writer would starve the others
     except Timeout:
         raise TimeoutError(f"{path} is held by another process") from None
     try:
@@ -115,7 +116,7 @@ def _flock(descriptor: int, path: str, seconds: float) -> None:
         except BlockingIOError:
             if time.monotonic() >= end:
                 raise TimeoutError(f"{path} is held by another process") from None
-        time.sleep(0.01)
+        time.sleep(_POLL)
 
 
 def _temporary(path: str) -> str:

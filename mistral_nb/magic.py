@@ -11,7 +11,7 @@ from mistral_nb import config, session
 from mistral_nb import report as drawing
 from mistral_nb.actions.context import Context
 from mistral_nb.actions.reminders import reminder
-from mistral_nb.commands import MAGIC, commands, parser
+from mistral_nb.commands import CLI, MAGIC, commands, parser
 from mistral_nb.errors import Cancelled, MistralNbError, WrongUsage
 from mistral_nb.kernel import cell, guard
 from mistral_nb.kernel.ask import can_ask
@@ -86,6 +86,8 @@ def _words(line: str, context: Context) -> list[str]:
         return ["use"]
     if words[0] in ("-h", "--help"):
         return ["help"]
+    if words[0] in commands(CLI) and words[0] not in commands(MAGIC):
+        raise WrongUsage(f"{words[0]} is for a terminal.", f"Try: !mistral-nb {words[0]} …")
     if words[0] in commands(MAGIC) or words[0].startswith("-"):
         return words if words[0] in commands(MAGIC) else ["use", *words]
     kept = context.keeper.workspaces()

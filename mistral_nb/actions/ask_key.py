@@ -37,6 +37,11 @@ def ask_for_key(
             continue
         if key.is_standard or (yield from _odd_shape_is_meant(key)):
             return key
+        problem = NotAKey(
+            "odd shape",
+            f"Mistral's keys have 32 letters and digits; this has {key.length} characters.",
+            "Copy the key from Mistral's console and paste it again.",
+        )
     raise problem or NotAKey("empty", "No key was given.", "Nothing was changed. Run it again with a key at hand.")
 
 

@@ -1,12 +1,13 @@
 """Which workspace is meant, and whether a project or an API host is agreed to."""
 
+import contextlib
 import re
 from collections.abc import Generator
 from typing import NamedTuple
 
 from mistral_nb.actions.context import Context
 from mistral_nb.commands import COMMANDS
-from mistral_nb.errors import CannotAsk, HostRefused, WrongUsage
+from mistral_nb.errors import CannotAsk, HostRefused, IndexNotWritten, IndexTooNew, IndexUnreadable, WrongUsage
 from mistral_nb.key import key_shaped
 from mistral_nb.report import Answer, Ask, Step
 from mistral_nb.store.index import ADMIN
@@ -56,7 +57,7 @@ def choose(context: Context, named: str | None) -> Talk:
         return (yield from _of_the_project(context))
     kept = [name for name, entry in context.kept().items() if entry.kind != ADMIN]
     if len(kept) > 1:
-        return (yield from _one_of(context, kept))
+        return (yield from _one_of(kept))
     return Choice(kept[0]) if kept else Choice(None)
 
 
@@ -64,7 +65,7 @@ def _of_the_project(context: Context) -> Talk:
     project = context.config.project
     name = checked_name(str(project.table["workspace"]))
     question = f"project:{project.file}"
-    if context.contents().choices.get(question) != name:
+    if _chosen(context, question) != name:
         try:
             answer = yield Ask(
                 "project",
@@ -81,18 +82,17 @@ def _of_the_project(context: Context) -> Talk:
                 f"Workspace {name} of {project.file} is not used.",
                 f"Name the one you want: {context.typed_use('WORKSPACE')}.",
             )
-        with context.index.edit() as contents:
-            contents.choices[question] = name
+        _note(context, question, name)
     return Choice(name, f"from {project.file}")
 
 
-def _one_of(context: Context, kept: list[str]) -> Talk:
+def _one_of(kept: list[str]) -> Talk:
     try:
         answer = yield Ask("workspace", "Which workspace?", choices=tuple(kept))
     except CannotAsk:
         raise CannotAsk(
             f"There are several workspaces ({', '.join(kept)}), and nobody is here to say which.",
-            f"Name one: {context.typed_use('WORKSPACE')}, or set MISTRAL_NB_WORKSPACE.",
+            "Name one, or set MISTRAL_NB_WORKSPACE.",
         ) from None
     return Choice(str(answer))
 
@@ -111,7 +111,7 @@ def agree_to_host(context: Context) -> Generator[Ask | Step, Answer, None]:
         return
     if kind == "insecure":
         raise HostRefused(f"MISTRAL_NB_API is {base}: a key is never sent without https.", "Use https.")
-    if context.contents().choices.get(f"host:{base}") == "yes":
+    if _chosen(context, f"host:{base}") == "yes":
         return
     try:
         answer = yield Ask("host", f"{base} is not Mistral's. Send your keys there? Type yes to agree")
@@ -119,5 +119,19 @@ def agree_to_host(context: Context) -> Generator[Ask | Step, Answer, None]:
         raise refused from None
     if answer != "yes":
         raise refused
-    with context.index.edit() as contents:
-        contents.choices[f"host:{base}"] = "yes"
+    _note(context, f"host:{base}", "yes")
+
+
+def _chosen(context: Context, question: str) -> str | None:
+    """What was answered once; nothing where the index can't be read: then it is asked again."""
+    try:
+        return context.contents().choices.get(question)
+    except IndexUnreadable as error:
+        context.problem = str(error)
+        return None
+
+
+def _note(context: Context, question: str, answer: str) -> None:
+    """Note an answer, so that it is not asked for again; where that can't be, the work goes on."""
+    with contextlib.suppress(IndexUnreadable, IndexTooNew, IndexNotWritten), context.index.edit() as contents:
+        contents.choices[question] = answer

@@ -3,6 +3,7 @@
 from mistral_nb.actions import admin_key, admin_list, admin_settle, expiry, unfinished
 from mistral_nb.actions.context import Context
 from mistral_nb.actions.placed import store_name
+from mistral_nb.actions.status import noted
 from mistral_nb.report import Action, Report, Row, Step
 from mistral_nb.store.index import ADMIN, Workspace
 
@@ -10,14 +11,17 @@ _MOST_UNKNOWN = 30  # rows of keys that nothing is the matter with
 
 
 def action(context: Context, remote: bool = False, long: bool = False) -> Action:
+    long = long or not context.in_notebook
     if remote:
-        return (yield from _remote(context, long or not context.in_notebook))
+        return (yield from _remote(context, long))
     yield from unfinished.finish(context)
     kept = context.kept()
     rows = tuple(_row(context, name, entry) for name, entry in kept.items())
+    problem = (Row("index", context.problem, "bad"),) if context.problem else ()
     note = (f"What Mistral knows of them: {context.typed('list --remote')}",) if admin_key.at_hand(context) else ()
     title = f"{len(rows)} key{'s' * (len(rows) != 1)} kept here."
-    return Report(title, rows, note, data={"kept": {name: entry._asdict() for name, entry in kept.items()}})
+    data = {"kept": {name: noted(entry, long) for name, entry in kept.items()}, "problem": context.problem or None}
+    return Report(title, (*problem, *rows), note, 3 if problem else 0, data)
 
 
 def _row(context: Context, name: str, entry: Workspace) -> Row:

@@ -214,9 +214,9 @@ def _keep(context: Context, target: Target, key: Key, details: Details) -> Gener
 
 def _another_try(error: MistralNbError) -> Generator[Ask | Step, Answer, None]:
     """On the command line memory ends with the command: the person mends what failed, and it is tried again."""
-    yield Step(str(error))
+    question = f"{error} The key is not kept yet. Mend that, then try again?"
     try:
-        answer = yield Ask("try again", "The key is not kept yet. Mend that, then try again?", choices=("yes", "no"))
+        answer = yield Ask("try again", question, choices=("yes", "no"))
     except CannotAsk:
         raise error from None
     if answer != "yes":

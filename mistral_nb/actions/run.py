@@ -45,8 +45,8 @@ def _become(words: list[str], context: Context) -> Report:
                 signal.signal(getattr(signal, name), signal.SIG_DFL)
             os.execvpe(words[0], words, context.environ)  # noqa: S606, no shell is wanted
         return Report("", exit_code=_wait_for(words, context))
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
+    except (OSError, ValueError) as error:  # ValueError: an empty name
+        reason = getattr(error, "strerror", None) or "it has no name"
         raise CommandNotStarted(f"{words[0]} could not be started: {reason}.", "Check the command after --.") from None
 
 

@@ -9,6 +9,8 @@ from mistral_nb.actions.placed import shown, store_name, warnings
 from mistral_nb.report import Action, Report, Row
 from mistral_nb.store.index import ADMIN, COMPROMISED, Workspace
 
+_TOLD_BY_MISTRAL = ("name", "organisation", "mistral_workspace", "key_id")
+
 
 def action(context: Context, long: bool = False) -> Action:
     yield from unfinished.finish(context)
@@ -27,8 +29,8 @@ def action(context: Context, long: bool = False) -> Action:
     next_step = _next_step(context, active, kept)
     data = {
         "active": _active_data(active),
-        "workspaces": {name: _data(context, entry) for name, entry in kept.items()},
-        "warnings": list(warnings(context)),
+        "workspaces": {name: _data(context, entry, long) for name, entry in kept.items()},
+        "warnings": [*filter(None, (context.problem,)), *warnings(context)],
         "saves": saves[0].value if saves else None,
         "kernel": kernel[0].value if kernel else None,
         "next": next_step,
@@ -150,6 +152,11 @@ def _active_data(active: session.Active | None) -> dict[str, Any] | None:
     }
 
 
-def _data(context: Context, entry: Workspace) -> dict[str, Any]:
-    left = expiry.days_left(entry, context.today())
-    return {**entry._asdict(), "days_left": left}
+def _data(context: Context, entry: Workspace, long: bool) -> dict[str, Any]:
+    return {**noted(entry, long), "days_left": expiry.days_left(entry, context.today())}
+
+
+def noted(entry: Workspace, long: bool) -> dict[str, Any]:
+    """What is noted on a key, for ``--json``: in a notebook, whose outputs get committed, without names."""
+    told = entry._asdict()
+    return told if long else {name: value for name, value in told.items() if name not in _TOLD_BY_MISTRAL}

@@ -57,22 +57,28 @@ def choose_store(context: Context) -> Generator[Ask | Step, Answer, str]:
 
 def without_a_keyring(context: Context, why_not: StoreError) -> Generator[Ask | Step, Answer, str]:
     """Where the keyring can't take a key: a passphrase for the encrypted file, or Enter for memory."""
-    yield Step(f"{why_not.failed}")
-    try:
-        passphrase = yield Ask(
-            "new passphrase",
-            "A passphrase keeps the key in an encrypted file"
-            + ("; Enter keeps it in memory only" if context.in_notebook else ""),
-            masked=True,
-        )
-    except CannotAsk:
-        raise StoreUnavailable(why_not.failed, WAYS_OUT) from None
-    if isinstance(passphrase, Secret) and passphrase.reveal():
-        yield from _open(context, passphrase)
+    if context.interactive:
+        yield Step(f"{why_not.failed}")
+    vault = context.stores["file"]
+    there = isinstance(vault, Vault) and vault.exists
+    question = "Passphrase of the encrypted file" if there else "A passphrase keeps the key in an encrypted file"
+    enter = "; Enter keeps it in memory only" if context.in_notebook else ""
+    for _ in range(_TRIES):
+        try:
+            passphrase = yield Ask("new passphrase", question + enter, masked=True)
+        except CannotAsk:
+            raise StoreUnavailable(why_not.failed, WAYS_OUT) from None
+        if not isinstance(passphrase, Secret) or not passphrase.reveal():
+            if context.in_notebook:
+                return "memory"
+            raise PassphraseNeeded("No passphrase was given.", "Without a keyring, the encrypted file needs one.")
+        try:
+            yield from _open(context, passphrase)
+        except WrongPassphrase as wrong:
+            yield Step(str(wrong))
+            continue
         return "file"
-    if context.in_notebook:
-        return "memory"
-    raise PassphraseNeeded("No passphrase was given.", "Without a keyring, the encrypted file needs one.")
+    raise WrongPassphrase("None of these opens the encrypted file.", "Try the one it was made with.")
 
 
 def _ask_passphrase(context: Context, closed: PassphraseNeeded) -> Generator[Ask | Step, Answer, None]:

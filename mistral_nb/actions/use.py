@@ -33,6 +33,10 @@ def action(context: Context, workspace: str | None = None, force: bool = False, 
         reach.refuse_admin(context, choice.name, entry)
         reach.refuse_past(context, choice.name, entry, force=force)
         yield from reach.permitted(context, choice.name, entry, yes=yes)
+    there = None if workspace else _in_place(context, choice, entry)
+    if there:
+        return there
+    if choice.name and entry:
         return (yield from _kept(context, choice, entry))
     got = yield from obtain.obtain(context, obtain.Wishes(workspace=choice.name))
     return placed(
@@ -60,6 +64,18 @@ def _there_already(context: Context) -> Generator[Ask | Step, Answer, Report | N
         session.enter(key, context.index)
         return placed(context, key, None, f"the file {context.config.key_file} (MISTRAL_API_KEY_FILE)")
     return None
+
+
+def _in_place(context: Context, choice: choose.Choice, entry: Workspace | None) -> Report | None:
+    """Our own key, put here by this process or by one that started it: no store has to be opened for it."""
+    active = context.active
+    if active is None or not active.ours or active.workspace != choice.name:
+        return None
+    if entry and entry.fingerprint != active.key.fingerprint:  # another one is kept by now
+        return None
+    session.enter(active.key, context.index)
+    notes = () if entry else ("It is kept in no store here: it works until the process that has it ends.",)
+    return placed(context, active.key, choice.name, active.origin, why=choice.why, notes=notes)
 
 
 def _kept(context: Context, choice: choose.Choice, entry: Workspace) -> Generator[Ask | Step, Answer, Report]:

@@ -86,7 +86,13 @@ class Places:
             return list(entries)
         except FileNotFoundError:
             return []
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        except OSError as error:
+            raise PlacesUnreadable(
+                f"The list of protected repositories, {self.path}, can't be read: "
+                f"{error.strerror or type(error).__name__}.",
+                "Make it readable for you, or set MISTRAL_NB_HOME to a folder of your own.",
+            ) from None
+        except (ValueError, TypeError, KeyError, AttributeError):
             raise PlacesUnreadable(
                 f"The list of protected repositories, {self.path}, is damaged.",
                 "Move that file aside; unprotect works in each repository without it.",

@@ -166,9 +166,11 @@ def is_ignored(path: str) -> bool:
 
 
 def stored(environ: Mapping[str, str]) -> frozenset[str]:
-    """The fingerprints of the keys that a store here keeps; none where the index can't be read."""
+    """The fingerprints of the keys that a store here keeps, in use or not; none where the index can't be read."""
     try:
-        return frozenset(entry.fingerprint for entry in Index(home(environ)).read().workspaces.values())
+        contents = Index(home(environ)).read()
+        used = [entry.fingerprint for entry in (*contents.workspaces.values(), *contents.pending.values())]
+        return frozenset([*used, *(aside.fingerprint for aside in contents.aside)])
     except IndexUnreadable:  # the watchlist says so
         return frozenset()
 

@@ -85,7 +85,7 @@ def check_expected(workspace: str, entry: Workspace | None, fingerprint: str | N
     now = f"holds …{entry.tail} now" if entry else "holds no key any more"
     raise Overtaken(
         f"Another process was faster: workspace {workspace} {now}.",
-        "Nothing was changed here. See %mistral_key status.",
+        "Nothing was changed here. See status for how it stands.",
     )
 
 
@@ -106,4 +106,4 @@ def is_kept(contents: Contents, fingerprint: str) -> bool:
 
 
 def no_such_workspace(workspace: str) -> WrongUsage:
-    return WrongUsage(f"No key is kept for a workspace named {workspace}.", f"Add it: %mistral_key add {workspace}.")
+    return WrongUsage(f"No key is kept for a workspace named {workspace}.", "Add one for it first.")

@@ -181,7 +181,7 @@ class Index:
     def _unreadable(self, why: str) -> IndexUnreadable:
         return IndexUnreadable(
             f"The list of workspaces, {self.path}, could not be used: {why}.",
-            "Move that file aside and run %mistral_key add for each key; the keys are still in their store.",
+            "Move that file aside and add each key again; the keys are still in their store.",
         )
 
     def _not_written(self, why: str) -> IndexNotWritten:

@@ -13,9 +13,11 @@ from typing import Any
 from mistral_nb.errors import (
     IndexNotWritten,
     MistralNbError,
+    PassphraseNeeded,
     StoreError,
     StoreTimedOut,
     StoreUnavailable,
+    WrongPassphrase,
 )
 from mistral_nb.files import locked_with_children, make_private_folder, sweep
 from mistral_nb.key import Key
@@ -70,7 +72,7 @@ class Keeper:
         place = _PLACES.get(entry.store, entry.store)
         raise StoreError(
             f"The key of workspace {workspace} (…{entry.tail}) is not in {place} any more.",
-            f"Add it again: %mistral_key add {workspace}.",
+            "Add it again.",
         )
 
     def keep(
@@ -101,7 +103,7 @@ class Keeper:
                 drop_pending(contents, workspace)
                 make_room(contents, workspace, new)
                 announce(contents, key, Leftover(store, workspace, slot))
-            self._store(store).put(workspace, slot, key)
+            self._put(store, workspace, slot, key)
             with self.index.edit() as contents:
                 point_to(contents, workspace, new, key)
             self._finish(workspace)
@@ -175,6 +177,15 @@ class Keeper:
                 if leftover.trace and not is_kept(now, leftover.trace):
                     now.seen.pop(leftover.trace, None)
         return problems
+
+    def _put(self, store: str, workspace: str, slot: str, key: Key) -> None:
+        """Put it there, as was announced; what a closed vault did not take is announced no longer."""
+        try:
+            self._store(store).put(workspace, slot, key)
+        except (PassphraseNeeded, WrongPassphrase):
+            with self.index.edit() as contents:
+                contents.unfinished[:] = [left for left in contents.unfinished if left[:3] != (store, workspace, slot)]
+            raise
 
     def _look(self, entry: Workspace, workspace: str) -> Key | None:
         """The key that ``entry`` means: in its slot, or in the other one if that is what a crash left."""

@@ -138,7 +138,8 @@ class KeyringStore:
         return (lambda: say(_WAITING)) if say and self.seconds > PATIENCE else None
 
     def _why_late(self) -> StoreError:
-        return self._probe(_DIAGNOSIS) or _timed_out(self.seconds)
+        found = self._probe(_DIAGNOSIS)
+        return _timed_out(self.seconds) if found is None or isinstance(found, StoreTimedOut) else found
 
     def _explain(self, failure: str) -> StoreError:
         """Why a call failed: what the probe finds, else the name of what was raised."""
@@ -149,7 +150,7 @@ class KeyringStore:
         try:
             return bounded(lambda: [_look(self._environ)], seconds)[0]
         except TookTooLong:
-            return _timed_out(self.seconds)
+            return _timed_out(seconds)
 
     def _dialog_helps(self, found: StoreError) -> bool:
         display = any(self._environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
@@ -183,7 +184,7 @@ def _look(environ: Mapping[str, str]) -> StoreError | None:
 
 def _timed_out(seconds: float) -> StoreTimedOut:
     return StoreTimedOut(
-        f"The keyring did not answer within {seconds:g} seconds.",
+        f"The keyring did not answer within {seconds:g} second{'s' * (seconds != 1)}.",
         ways_out("Log out and in, and try again"),
     )
 

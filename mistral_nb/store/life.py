@@ -207,7 +207,7 @@ class LifeKeeper(Keeper):
         self._finish(name)
         now = self.index.read()
         if workspace in now.pending:
-            raise WrongUsage(f"A rotation of {workspace} is not finished.", f"First: %mistral_key rotate {workspace}")
+            raise WrongUsage(f"A rotation of {workspace} is not finished.", f"First: rotate {workspace}")
         entry = self._entry(workspace)
         new = entry._replace(slot=free_slot(now, entry.store, name))
         target = Aside(name, entry.fingerprint, entry.tail, entry.store, name, new.slot)

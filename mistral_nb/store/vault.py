@@ -232,13 +232,13 @@ class Vault:
             f"The encrypted file {self.path} needs its passphrase."
             if self.exists
             else "The encrypted file needs a passphrase to be made with.",
-            "Run %mistral_key where it can be typed, or set MISTRAL_NB_PASSPHRASE_FILE.",
+            "Go where it can be typed, or set MISTRAL_NB_PASSPHRASE_FILE.",
         )
 
     def _repair(self) -> str:
         if os.path.exists(self.previous):
             return f"Move it aside and put its last generation, {self.previous}, in its place."
-        return "Restore it from a backup, or move it aside and run %mistral_key add for each key."
+        return "Restore it from a backup, or move it aside and add each key again."
 
 
 def _reason(error: OSError) -> str:

@@ -211,7 +211,8 @@ def test_forgetting_what_is_not_there_says_none(keeper):
 def test_a_name_without_a_key_is_wrong_usage(keeper):
     with pytest.raises(WrongUsage) as caught:
         keeper.read("prod")
-    assert "%mistral_key add prod" in caught.value.todo
+    assert "named prod" in caught.value.failed
+    assert "Add one" in caught.value.todo
     with pytest.raises(WrongUsage):
         keeper.update("prod", name="n")
 
