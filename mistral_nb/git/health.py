@@ -35,11 +35,7 @@ def standing(git: Git, home: str) -> Standing:
         shown = ", ".join(at[:3]) + (f" and {len(at) - 3} more" if len(at) > 3 else "") or "new notebooks"
         repair = _AGAIN if name == attributes.NONE else f"{_AGAIN} --wrap, or change that attribute"
         rows.append(Row("NOT covered", f"{shown}: {what}", "bad", repair))
-    hook = os.path.join(where.git.path("hooks"), "pre-push")
-    if prepush.is_installed(hook):
-        rows.append(Row("pre-push", "pushes are scanned", "ok"))
-    else:
-        rows.append(Row("pre-push", "pushes are not scanned", "", "mistral-nb protect --pre-push"))
+    rows.append(_hook_row(os.path.join(where.git.path("hooks"), "pre-push")))
     return Standing(rows[0].state == "ok" and driver.NAME in has, tuple(rows))
 
 
@@ -48,7 +44,7 @@ def checks(folder: str | None, environ: Mapping[str, str], home: str) -> Iterato
     git = Git(folder, environ)
     try:
         if driver.NAME in attributes.filters(git, ()):
-            yield from (row for row in standing(git, home).rows if row.label != "pre-push")
+            yield from (row for row in standing(git, home).rows if row.label != "pre-push" or row.state == "bad")
         else:
             yield Row("git", "the repository here is not protected", "", _AGAIN)
     except (GitFailed, NoRepository):
@@ -68,6 +64,17 @@ def _driver_row(git: Git, ours: "driver.Driver | None", home: str) -> Row:
     if os.path.realpath(ours.home) != os.path.realpath(home):
         return Row("filter", f"it reads the keys of {ours.home}, and you use {home}", "warn", _AGAIN)
     return Row("filter", "set up" + (f", with {ours.wraps} inside" if ours.wraps else ""), "ok")
+
+
+def _hook_row(path: str) -> Row:
+    hook = prepush.installed(path)
+    if hook is None:
+        return Row("pre-push", "pushes are not scanned", "", "mistral-nb protect --pre-push")
+    if not hook.works:
+        return Row("pre-push", f"what it starts is gone: {hook.python} with {hook.root}", "bad", f"{_AGAIN} --pre-push")
+    if not os.access(path, os.X_OK):
+        return Row("pre-push", f"git does not run {path}: it may not be executed", "bad", f"{_AGAIN} --pre-push")
+    return Row("pre-push", "pushes are scanned", "ok")
 
 
 def _elsewhere(home: str) -> Iterator[Row]:

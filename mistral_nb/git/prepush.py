@@ -17,7 +17,7 @@ before="$(dirname "$0")/pre-pushBEFORE"
 input=$(cat)
 feed() { [ -z "$input" ] || printf '%s\\n' "$input"; }
 if [ -x "$before" ]; then feed | "$before" "$@" || exit $?; fi
-set -- PLACES "$1" "$2"
+set -- WORDS "$1" "$2"
 if [ -x "$1" ] && [ -e "$2/mistral_nb/cli.py" ]; then
     export MISTRAL_NB_HOME="$3"
     { printf '%s\\n' "$4" "$5"; feed; } | "$1" -I -c 'START' "$2"
@@ -28,6 +28,7 @@ echo "mistral-nb: what scans a push is gone: $1 with $2/mistral_nb." \\
     "Once without it: git push --no-verify" >&2
 exit 1
 """
+_PLACES = "set -- "
 _START = f'{START}from mistral_nb.cli import main; sys.exit(main(["git-filter", "--pre-push"]))'
 _LEGACY = ".legacy"  # what pre-commit makes of a hook that it finds, and runs before its own
 _SECONDS = 20  # for the other side to list what it has
@@ -63,7 +64,7 @@ def install(git: Git, driver: Driver) -> str:
     if os.path.lexists(path) and not is_ours(path):
         os.replace(path, path + _BEFORE)
     places = shlex.join([driver.python, driver.root, driver.home])
-    hook = _HOOK.replace("MARK", _MARK).replace("BEFORE", _BEFORE).replace("START", _START).replace("PLACES", places)
+    hook = _HOOK.replace("MARK", _MARK).replace("BEFORE", _BEFORE).replace("START", _START).replace("WORDS", places)
     write_atomically(path, hook.encode(), 0o755)
     return path
 
@@ -80,17 +81,29 @@ def remove(path: str) -> bool:
     return True
 
 
-def is_installed(path: str) -> bool:
-    """Whether a push runs our hook: as the hook ``path``, or from the one that was put before it."""
-    return is_ours(path) or is_ours(path + _LEGACY)
+def installed(path: str) -> Driver | None:
+    """What our hook starts, be it the hook ``path`` or the one that another hook runs first; None without ours."""
+    ours = next((text for text in (_read(path), _read(path + _LEGACY)) if _MARK in text), None)
+    if ours is None:
+        return None
+    line = next((line for line in ours.splitlines() if line.startswith(_PLACES)), "")
+    try:
+        python, root, home, *_ = shlex.split(line.removeprefix(_PLACES))
+    except ValueError:  # somebody changed it
+        return Driver("", "", "")
+    return Driver(python, root, home)
 
 
 def is_ours(path: str) -> bool:
+    return _MARK in _read(path)
+
+
+def _read(path: str) -> str:
     try:
-        with open(path, "rb") as file:
-            return _MARK.encode() in file.read()
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
     except OSError:
-        return False
+        return ""
 
 
 def leaving(git: Git, remote: str, updates: Sequence[str]) -> list[str]:

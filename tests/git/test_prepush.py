@@ -1,10 +1,13 @@
 """The hook that scans what is about to leave."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from git_repos import Repo, notebook, uses
 
+from mistral_nb.git.health import standing
+from mistral_nb.git.plumbing import Git
 from mistral_nb.git.prepush import HookElsewhere
 from mistral_nb.key import Key
 
@@ -107,6 +110,24 @@ def test_when_the_scanner_is_gone_the_push_is_stopped_and_the_repair_named(pushi
     assert failed.returncode != 0
     assert "protect --pre-push" in failed.stderr
     assert "git push --no-verify" in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lambda hook: None, "pushes are scanned"),
+        (lambda hook: hook.write_text(hook.read_text().replace("set -- ", "set -- /gone", 1)), "is gone: /gone/"),
+        (lambda hook: hook.write_text(hook.read_text().replace("set -- ", "set -- '", 1)), "is gone"),
+        (lambda hook: hook.chmod(0o644), "may not be executed"),
+        (lambda hook: hook.unlink(), "pushes are not scanned"),
+    ],
+)
+def test_the_state_of_the_hook_is_told_as_it_is(pushing: Repo, harm: Callable[[Path], object], said: str) -> None:
+    harm(pushing.path / ".git/hooks/pre-push")
+    home = pushing.env["MISTRAL_NB_HOME"]
+    row = next(row for row in standing(Git(str(pushing.path), pushing.env), home).rows if row.label == "pre-push")
+    assert said in row.value
+    assert (row.state == "ok") == (said == "pushes are scanned")
 
 
 def test_a_remote_that_took_over_a_name_gets_no_key(pushing: Repo, key: Key) -> None:
