@@ -66,7 +66,7 @@ def _run(words: list[str]) -> int:
 def _run_action(words: list[str]) -> int:
     from mistral_nb.actions import drive, load
     from mistral_nb.actions.context import Context
-    from mistral_nb.commands import CLI, commands, parser
+    from mistral_nb.commands import CLI, commands, no_such, parser
 
     words = ["help"] if words in ([], ["-h"], ["--help"]) else words
     if words[0] == "--version":
@@ -79,6 +79,8 @@ def _run_action(words: list[str]) -> int:
             "A command can't set another process's environment.",
             "Try: mistral-nb run -w WORKSPACE -- CMD…, or in a notebook: %load_ext mistral_nb",
         )
+    if words[0] not in commands(CLI):
+        raise no_such(CLI, words[0])
     if words[0] == "curl":
         from mistral_nb.actions.curl import ours_first
 

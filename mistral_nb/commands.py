@@ -31,7 +31,15 @@ class Command(NamedTuple):
 
     def usage(self, host: str | None = None) -> str:
         """How it is typed in a host; without one, all that any host takes."""
-        return " ".join([self.name, *(_shown(flag) for flag in self.flags if host is None or host in flag.hosts)])
+        return " ".join([self.name, *map(shown, self.taken(host))])
+
+    def brief(self, host: str) -> str:
+        """The same without its options."""
+        return " ".join([self.name, *(shown(flag) for flag in self.taken(host) if not flag.names[0].startswith("-"))])
+
+    def taken(self, host: str | None = None) -> list[Flag]:
+        """The arguments that it takes in a host."""
+        return [flag for flag in self.flags if host is None or host in flag.hosts]
 
 
 _ON: dict[str, Any] = {"action": "store_true"}
@@ -235,7 +243,11 @@ COMMANDS: tuple[Command, ...] = (
         action="git_filter",
     ),
     Command("demo", "show the main job end to end: offline, with a throw-away store", (), frozenset({CLI})),
-    Command("help", "list these", ()),
+    Command(
+        "help",
+        "list these, or say what one of them takes",
+        (Flag(("command",), "a sub-command", {"nargs": "?", "metavar": "SUB-COMMAND"}),),
+    ),
 )
 
 
@@ -250,17 +262,28 @@ def parser(host: str) -> "argparse.ArgumentParser":
 
     class Parser(argparse.ArgumentParser):
         def error(self, message: str) -> NoReturn:
-            raise WrongUsage(f"{message[:1].upper()}{message[1:].rstrip('.')}.", f"Try: {prog} help")
+            typed, _, command = self.prog.partition(" ")
+            raise WrongUsage(
+                f"{message[:1].upper()}{message[1:].rstrip('.')}.", f"Try: {typed} help {command}".rstrip()
+            )
 
     prog = "%mistral_key" if host == MAGIC else "mistral-nb"
     top = Parser(prog=prog, add_help=False)
     parts = top.add_subparsers(dest="sub_command", required=True, metavar="COMMAND", parser_class=Parser)
     for command in commands(host).values():
         part = parts.add_parser(command.name, add_help=host == CLI, description=command.does)
-        for flag in command.flags:
-            if host in flag.hosts:
-                part.add_argument(*flag.names, help=flag.help, **flag.more)
+        for flag in command.taken(host):
+            part.add_argument(*flag.names, help=flag.help, **flag.more)
     return top
+
+
+def no_such(host: str, word: str) -> WrongUsage:
+    """There is no sub-command of that name in a host; perhaps one that reads like it."""
+    import difflib
+
+    typed = "%mistral_key" if host == MAGIC else "mistral-nb"
+    meant = difflib.get_close_matches(word, commands(host), n=1, cutoff=0.75)
+    return WrongUsage(f"There is no sub-command {word}.", f"Try: {typed} {meant[0] if meant else 'help'}")
 
 
 def as_markdown() -> str:
@@ -273,7 +296,8 @@ def as_markdown() -> str:
     return "\n".join(lines)
 
 
-def _shown(flag: Flag) -> str:
+def shown(flag: Flag) -> str:
+    """An argument as it is typed."""
     meta = flag.more.get("metavar", flag.names[0])
     if not flag.names[0].startswith("-"):
         return f"[{meta}]" if flag.more.get("nargs") == "?" else meta

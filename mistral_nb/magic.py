@@ -86,6 +86,8 @@ def _words(line: str, context: Context) -> list[str]:
         return ["use"]
     if words[0] in ("-h", "--help"):
         return ["help"]
+    if {"-h", "--help"} & set(words):
+        return ["help", words[0]]
     if words[0] in commands(CLI) and words[0] not in commands(MAGIC):
         raise WrongUsage(f"{words[0]} is for a terminal.", f"Try: !mistral-nb {words[0]} …")
     if words[0] in commands(MAGIC) or words[0].startswith("-"):

@@ -89,8 +89,11 @@ def test_run_exits_125_when_the_command_never_started(words: list[str], environ:
     [
         (["use"], 2, "mistral-nb run"),
         (["use", "dev"], 2, "mistral-nb run"),
-        (["frobnicate"], 2, "mistral-nb help"),
-        (["forget"], 2, "mistral-nb help"),
+        (["frobnicate"], 2, "There is no sub-command frobnicate. Try: mistral-nb help"),
+        (["rotat"], 2, "Try: mistral-nb rotate"),
+        (["help", "frobnicate"], 2, "There is no sub-command frobnicate"),
+        (["help", "rotate"], 0, ""),
+        (["forget"], 2, "Try: mistral-nb help forget"),
         (["run"], 125, "no command to run"),
         (["run", "-w", "nowhere", "--", "true"], 125, "mistral-nb add nowhere"),
         (["add", "a b"], 2, "name"),
@@ -279,3 +282,11 @@ def test_a_wrapped_filter_that_is_not_set_up_is_said_not_to_run(environ: Env, tm
     assert done.returncode == 0
     assert "not set up here: it does not run" in done.stdout
     assert "also runs" not in done.stdout
+
+
+def test_help_lists_the_sub_commands_and_the_options_of_one(environ: Env) -> None:
+    listed = run(environ, "help").stdout
+    assert all(f"\n    {name} " in listed for name in commands(CLI))
+    assert "--" not in listed.replace("run -- CMD", "").replace("--expires, --name and --protected", "")
+    told = run(environ, "help", "rotate").stdout
+    assert "--keep-old" in told and "usable, as WORKSPACE-old" in told

@@ -109,7 +109,7 @@ def test_a_key_as_an_argument_is_refused_and_taken_out_of_the_history(
         ("%mistral_key statsu", "Did you mean: %mistral_key status"),
         ("%mistral_key 'dev", "quote"),
         ("%mistral_key --frobnicate", "Try: %mistral_key help"),
-        ("%mistral_key forget", "Try: %mistral_key help"),
+        ("%mistral_key forget", "Try: %mistral_key help forget"),
         ("%mistral_key forget nowhere", "Nothing is kept here"),
         ("%mistral_key run -- ls", "There is no"),
     ],
@@ -120,6 +120,13 @@ def test_what_is_typed_wrong_gets_one_line_that_says_what_to_type(line: str, say
     assert ran.error.traceback.startswith("mistral_nb: ")
     if "run" not in line:
         assert says in ran.error.traceback
+
+
+@pytest.mark.parametrize("line", ["help rotate", "rotate --help", "rotate dev -h"])
+def test_the_options_of_a_sub_command_are_a_word_away(line: str, kernel: RealKernel) -> None:
+    told = kernel.run(f"%mistral_key {line}", allow_stdin=False).text
+    assert told.startswith("%mistral_key rotate [WORKSPACE]")
+    assert "--keep-old" in told
 
 
 def test_magics_return_nothing_but_for_reports(kernel: RealKernel, sandbox: Sandbox) -> None:

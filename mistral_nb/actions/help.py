@@ -1,7 +1,7 @@
-"""`help`: the sub-commands of this host, from the table."""
+"""`help`: the sub-commands of this host, or what one of them takes, from the table."""
 
 from mistral_nb.actions.context import Context
-from mistral_nb.commands import commands
+from mistral_nb.commands import Command, commands, no_such, shown
 from mistral_nb.report import Action, Report, Row
 
 ONE_CELL = (
@@ -10,10 +10,25 @@ ONE_CELL = (
 )
 
 
-def action(context: Context) -> Action:
+def action(context: Context, command: str | None = None) -> Action:
     yield from ()
-    rows = [Row(command.usage(context.host), command.does) for command in commands(context.host).values()]
+    table = commands(context.host)
+    if command is None:
+        return _all(context, table)
+    if command not in table:
+        raise no_such(context.host, command)
+    return _one(context, table[command])
+
+
+def _all(context: Context, table: dict[str, Command]) -> Report:
+    rows = [Row(command.brief(context.host), command.does) for command in table.values()]
     if context.in_notebook:
         rows.insert(0, Row("WORKSPACE", "short for: use WORKSPACE; and nothing at all for: use"))
         rows.append(Row("%%mistral_key WORKSPACE", ONE_CELL))
-    return Report(f"{context.typed('SUB-COMMAND')}", tuple(rows))
+    options = f"The options of each: {context.typed('help SUB-COMMAND')}"
+    return Report(f"{context.typed('SUB-COMMAND')}", tuple(rows), (options,))
+
+
+def _one(context: Context, command: Command) -> Report:
+    rows = tuple(Row(shown(flag).strip("[]"), flag.help) for flag in command.taken(context.host))
+    return Report(context.typed(command.usage(context.host)), rows, (f"{command.does[:1].upper()}{command.does[1:]}.",))
