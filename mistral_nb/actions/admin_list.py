@@ -56,10 +56,12 @@ def _wanted(entry: Workspace) -> admin_find.Wanted:
 
 
 def learn(context: Context, matched: list[Matched]) -> None:
-    """Note id and expiry of our keys, which Mistral tells nobody else."""
+    """Note id and expiry of our keys, which Mistral tells nobody else. What it does not tell stays as noted."""
     for name, entry, found in matched:
         if len(found) == 1:
-            told = {"key_id": found[0].key_id, "expires": found[0].expires, "expiry_known": True}
+            told: dict[str, Any] = {"key_id": found[0].key_id}
+            if found[0].expiry_told:
+                told |= {"expires": found[0].expires, "expiry_known": True}
             if any(getattr(entry, field) != value for field, value in told.items()):
                 with contextlib.suppress(MistralNbError):  # the list counts, the note on it less
                     context.keeper.update(name, **told)
@@ -107,7 +109,9 @@ def _line(context: Context, who: str, key: Listed, what: str, rotate: str = "") 
     left = (date.fromisoformat(key.expires) - today).days if key.expires else None
     also: list[str] = []
     state: State = "ok" if what == OURS else ""
-    words = ["expires: never"] if left is None else [f"expires in {left} day{'s' * (left != 1)}, on {key.expires}"]
+    words = [f"expires: {'never' if key.expiry_told else 'not told'}"]
+    if left is not None:
+        words = [f"expires in {left} day{'s' * (left != 1)}, on {key.expires}"]
     if left is not None and left < 0:
         also, state, words = [EXPIRED], "bad" if what == OURS else "warn", [f"EXPIRED on {key.expires}"]
     elif left is not None and left < expiry.WARN_DAYS:
@@ -135,5 +139,5 @@ def _unused(key: Listed, today: date) -> str:
 
 
 def _data(key: Listed, what: tuple[str, ...]) -> dict[str, Any]:
-    names = ("key_id", "name", "tail", "workspace", "product", "created_at", "expires", "last_used")
+    names = ("key_id", "name", "tail", "workspace", "product", "created_at", "expires", "expiry_told", "last_used")
     return {"what": list(what), **{name: getattr(key, name) for name in names}}

@@ -123,7 +123,7 @@ def _with_its_date(turn: Turn, name: str, created: Created) -> Created:
         return created
     with contextlib.suppress(AdminFailed):
         for listed in turn.admin.matching(name, lambda key: key.key_id == created.key_id):
-            return created._replace(expires=listed.expires, expiry_told=True)
+            return created._replace(expires=listed.expires, expiry_told=listed.expiry_told)
     return created
 
 

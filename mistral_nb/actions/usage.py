@@ -13,6 +13,7 @@ from mistral_nb.errors import WrongUsage
 from mistral_nb.report import Action, Report, Row, Step, as_html
 
 _MONTH = re.compile(r"(?:(\d{4})-)?(\d{1,2})")
+_FIRST_YEAR = 2023  # Mistral's own
 _BAR, _WIDTH, _LABEL, _FIGURE = 18, 320, 130, 110  # pixels
 
 
@@ -59,9 +60,12 @@ def _month(text: str | None, today: date) -> tuple[int, int]:
         return today.year, today.month
     match = _MONTH.fullmatch(text.strip())
     number = int(match[2]) if match else 0
-    if match is None or not 1 <= number <= 12:
+    year = int(match[1]) if match and match[1] else today.year - (number > today.month)
+    if not 1 <= number <= 12 or year < _FIRST_YEAR:
         raise WrongUsage("This is no month.", "Type it as 2026-11, or as 11.")
-    return int(match[1]) if match[1] else today.year - (number > today.month), number
+    if (year, number) > (today.year, today.month):
+        raise WrongUsage(f"The month {year}-{number:02} has not begun.", "Type one as 2026-11, or as 11.")
+    return year, number
 
 
 def _workspace_id(context: Context, admin: Admin, named: str) -> str:

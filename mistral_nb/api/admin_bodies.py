@@ -29,6 +29,7 @@ class Listed(NamedTuple):
     product: str = STUDIO
     can_delete: bool = True
     use_told: bool = False  # the list says when keys were used
+    expiry_told: bool = False  # with ``expires`` None: it never expires
 
     @property
     def head(self) -> str:
@@ -79,19 +80,21 @@ def listed(entry: Any) -> Listed | None:
     if not key_id:
         return None
     product = _text(entry, "product") or STUDIO
+    expires, expiry_told = _expiry(entry)
     return Listed(
         key_id=key_id,
         name=_text(entry, "name"),
         hidden=_text(entry, "hidden_key"),
         created_at=day(entry.get("created_at")),
         created_by=_text(entry, "created_by") or None,
-        expires=day(entry.get("expiration_date")),
+        expires=expires,
         last_used=day(entry.get("last_used")),
         workspace_id=_text(entry, "workspace_id") or None,
         workspace=_text(entry, "workspace_name") or None,
         product=_PRODUCTS.get(product.lower(), product),
         can_delete=entry.get("can_delete") is not False,
         use_told="last_used" in entry,
+        expiry_told=expiry_told,
     )
 
 
@@ -102,7 +105,7 @@ def created(data: Any) -> Created | None:
     key_id = _text(data, "key_id") or _text(data, "id")
     given = data.get("key")
     key = key_or_none(given) if isinstance(given, str) else None
-    return Created(key_id, key, day(data.get("expiration_date")), "expiration_date" in data) if key_id else None
+    return Created(key_id, key, *_expiry(data)) if key_id else None
 
 
 def workspace(entry: Any) -> tuple[str, str] | None:
@@ -159,6 +162,12 @@ def _cost(value: Any, deep: int = 0) -> float | None:
     costs = [_cost(part, deep + 1) for part in parts if isinstance(part, dict | list)]
     told = [cost for cost in costs if cost is not None]
     return sum(told) if told else None
+
+
+def _expiry(entry: Mapping[str, Any]) -> tuple[str | None, bool]:
+    """A key's last day, and whether it is told: null tells that there is none, no field or no date tells nothing."""
+    told = entry.get("expiration_date", "")
+    return day(told), told is None or day(told) is not None
 
 
 def day(value: Any) -> str | None:

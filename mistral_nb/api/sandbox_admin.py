@@ -32,6 +32,8 @@ FAULTS: Mapping[str, str] = {
     "created, then 500": "makes the key, and answers 500",
     "no key in the answer": "makes the key, and does not tell it",
     "no date in the answer": "makes the key, and does not tell its expiry",
+    "no dates in the list": "lists keys without their expiry",
+    "unclear dates in the list": "lists keys with an expiry that is no date",
     "searches names alone": "finds no key by its last four characters",
     "500 at delete": "deletes nothing, and answers 500",
     "hang up at delete": "deletes nothing, and hangs up",
@@ -121,7 +123,13 @@ class AdminSide:
         wanted = query.get("name", "")
         by_tail = self.fault != "searches names alone"
         found = [k for k in self.keys().values() if wanted in k.name or (by_tail and k.hidden.endswith(wanted))]
-        return 200, {"keys": [sandbox_bodies.listed(key) for key in self._page(found, query)]}
+        entries = [sandbox_bodies.listed(key) for key in self._page(found, query)]
+        for entry in entries:
+            if self.fault == "no dates in the list":
+                del entry["expiration_date"]
+            elif self.fault == "unclear dates in the list":
+                entry["expiration_date"] = "in spring"
+        return 200, {"keys": entries}
 
     def create(self, _: str, __: Mapping[str, str], payload: bytes) -> tuple[int, Any]:
         asked = json.loads(payload)

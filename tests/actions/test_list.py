@@ -84,6 +84,22 @@ def test_expiry_and_id_of_ours_are_learnt(org: Organisation) -> None:
     assert (prod.expires, prod.expiry_known) == (None, True), "it never expires"
 
 
+@pytest.mark.parametrize("fault", ["no dates in the list", "unclear dates in the list"])
+def test_an_expiry_that_is_not_told_leaves_what_is_noted(fault: str, org: Organisation) -> None:
+    context = org.new_context("cli")
+    context.keeper.update("prod", expires=str(days(60)), expiry_known=True)
+    org.sandbox.admin.fail(fault)
+    done = org.run("list", "--remote")
+    assert "expires: not told" in done.stdout
+    assert "expires: never" not in done.stdout
+    entry = org.contents.workspaces["prod"]
+    assert (entry.expires, entry.expiry_known) == (str(days(60)), True)
+    assert entry.key_id == org.there[org.key.tail].key_id
+    org.sandbox.admin.fail("")
+    org.run("list", "--remote")
+    assert org.contents.workspaces["prod"].expires is None, "null tells that it never expires"
+
+
 def test_a_thousand_keys_in_pages(org: Organisation) -> None:
     for number in range(1000):
         org.sandbox.make_key("dev", name=f"n{number}")

@@ -78,10 +78,22 @@ def test_a_month_is_the_latest_that_has_begun(text: str | None, month: tuple[int
     assert _month(text, date(2027, 3, 5)) == month
 
 
-@pytest.mark.parametrize("text", ["", "13", "0", "2026-13", "soon", "2026", "-1"])
+@pytest.mark.parametrize("text", ["", "13", "0", "2026-13", "soon", "2026", "-1", "0000-01", "2022-12"])
 def test_what_is_no_month_is_refused(text: str) -> None:
     with pytest.raises(WrongUsage, match="This is no month"):
         _month(text, date(2027, 3, 5))
+
+
+@pytest.mark.parametrize("text", ["2027-04", "2028-01", "9999-12"])
+def test_a_month_that_has_not_begun_is_refused(text: str) -> None:
+    with pytest.raises(WrongUsage, match="has not begun"):
+        _month(text, date(2027, 3, 5))
+
+
+def test_an_impossible_month_is_one_sentence(org: Organisation) -> None:
+    done = org.run("usage", "--month", "0000-01", code=2)
+    assert done.stderr.splitlines()[0].startswith("mistral-nb: This is no month")
+    assert len(done.stderr.splitlines()) <= 2
 
 
 def test_json_is_plain(org: Organisation) -> None:

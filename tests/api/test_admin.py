@@ -189,6 +189,27 @@ def test_an_entry_is_read_tolerantly(entry: dict[str, object], told: tuple[str, 
     assert listed.expires is None
 
 
+@pytest.mark.parametrize(
+    ("told", "expires", "expiry_told"),
+    [
+        ({"expiration_date": "2027-01-31"}, "2027-01-31", True),
+        ({"expiration_date": "2027-01-31T12:00:00Z"}, "2027-01-31", True),
+        ({"expiration_date": None}, None, True),
+        ({"expiration_date": "soon"}, None, False),
+        ({"expiration_date": ""}, None, False),
+        ({"expiration_date": 7}, None, False),
+        ({}, None, False),
+    ],
+)
+def test_no_expiry_is_told_from_one_that_is_not_told(
+    told: dict[str, object], expires: str | None, expiry_told: bool
+) -> None:
+    for read in (admin_bodies.listed, admin_bodies.created):
+        entry = read({"key_id": "k", **told})
+        assert entry
+        assert (entry.expires, entry.expiry_told) == (expires, expiry_told)
+
+
 @pytest.mark.parametrize("entry", [None, 7, "key", [], {}, {"key_id": ""}, {"name": "x"}])
 def test_an_entry_without_an_id_is_left_out(entry: object) -> None:
     assert admin_bodies.listed(entry) is None
