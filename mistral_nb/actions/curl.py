@@ -18,6 +18,7 @@ from mistral_nb.key import Key
 from mistral_nb.report import Action, Report, Step
 
 _OURS = ("-w", "--workspace")
+_OURS_WHOLE = ("--force", "--yes")
 # SSLKEYLOGFILE makes curl write down what opens its connections.
 _HIDDEN = frozenset({*KEY_VARIABLES, PASSPHRASE_VARIABLE, ACTIVE, "SSLKEYLOGFILE"})
 
@@ -25,7 +26,7 @@ _HIDDEN = frozenset({*KEY_VARIABLES, PASSPHRASE_VARIABLE, ACTIVE, "SSLKEYLOGFILE
 def ours_first(words: list[str]) -> list[str]:
     """The command line's words with ``--`` between our options, which come first, and curl's."""
     at = 1
-    while at < len(words) and words[at] in (*_OURS, "--force", "--yes"):
+    while at < len(words) and (words[at] in (*_OURS, *_OURS_WHOLE) or words[at].startswith("--workspace=")):
         at += 2 if words[at] in _OURS else 1
     return [*words[:at], *(["--"] if words[at : at + 1] not in (["--help"], ["-h"], ["--"]) else []), *words[at:]]
 
@@ -52,9 +53,12 @@ def action(
 
 
 def arguments(words: list[str], addresses: list[str]) -> list[str]:
-    """curl's own words: no config file; https alone, and no proxy, save for this machine itself."""
+    """curl's own words: no config file; https alone, or, to this machine itself, no proxy.
+
+    Ours stand last: of an option that comes twice, curl takes the last.
+    """
     local = all(check_host(_root(address)) == "loopback" for address in addresses)
-    return ["curl", "-q", *(["--noproxy", "*"] if local else ["--proto", "=https"]), *words]
+    return ["curl", "-q", *words, *(["--noproxy", "*"] if local else ["--proto", "=https"])]
 
 
 def _root(address: str) -> str:

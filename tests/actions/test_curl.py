@@ -44,6 +44,7 @@ def test_the_request_goes_out_with_the_key(kept: Key, sandbox: Sandbox, environ:
     assert (done.returncode, done.stderr) == (0, "")
     assert '"mistral-small-latest"' in done.stdout
     assert sandbox.requests[-1] == ("GET", "/v1/models", kept.tail)
+    assert curl(environ, "--workspace=prod", "-s", "/v1/models").returncode == 0
     assert curl(environ, "-w", "prod", "-sf", f"{sandbox.url}/v1/nowhere").returncode == 22  # curl's own code
 
 
@@ -179,8 +180,21 @@ def test_the_real_curl_reads_the_allowed_addresses_as_we_do(
 
 
 def test_only_https_is_spoken_but_on_this_machine() -> None:
-    assert arguments(["x"], [f"{BASE}/v1"])[:4] == ["curl", "-q", "--proto", "=https"]
-    assert arguments(["x"], ["http://127.0.0.1:1/v1?a"])[:4] == ["curl", "-q", "--noproxy", "*"]
+    assert arguments(["x"], [f"{BASE}/v1"]) == ["curl", "-q", "x", "--proto", "=https"]
+    assert arguments(["x"], ["http://127.0.0.1:1/v1?a"]) == ["curl", "-q", "x", "--noproxy", "*"]
+
+
+@pytest.mark.parametrize("words", [[], ["--noproxy", ""], ["--noproxy", "elsewhere.invalid"]])
+def test_no_proxy_is_between_us_and_this_machine(
+    words: list[str], kept: Key, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    with Sandbox() as proxy:
+        environ["http_proxy"] = proxy.url
+        done = curl(environ, "-sS", "/v1/models", *words)
+        assert (done.returncode, proxy.requests) == (0, [])
+        assert sandbox.requests[-1].tail == kept.tail
+        subprocess.run(["curl", "-s", f"{sandbox.url}/v1/models"], env=environ, check=True, timeout=20)
+        assert len(proxy.requests) == 1, "curl by itself would have taken it"
 
 
 @pytest.mark.parametrize(
@@ -188,6 +202,7 @@ def test_only_https_is_spoken_but_on_this_machine() -> None:
     [
         (["curl", "-s", "/"], ["curl", "--", "-s", "/"]),
         (["curl", "-w", "prod", "/", "-w", "x"], ["curl", "-w", "prod", "--", "/", "-w", "x"]),
+        (["curl", "--workspace=a", "--yes", "-s", "/"], ["curl", "--workspace=a", "--yes", "--", "-s", "/"]),
         (["curl", "--yes", "--workspace", "a", "--force"], ["curl", "--yes", "--workspace", "a", "--force", "--"]),
         (["curl", "--help"], ["curl", "--help"]),
     ],
