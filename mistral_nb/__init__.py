@@ -93,7 +93,9 @@ def auth(workspace: str | None = None, *, force: bool = False, yes: bool = False
     """A callable that adds the header with that key to a request: ``httpx.Client(auth=auth("prod"))``.
 
     For httpx and httpx2, as ``auth=`` or as an event hook of a synchronous client; over https to
-    Mistral's hosts (and to this machine), to no other, also after redirects. Asks and raises as `key`.
+    Mistral's hosts (and to this machine), to no other, also after redirects. A request by plain http to
+    this machine fails where a proxy of the environment would read the key: then set NO_PROXY. Asks and
+    raises as `key`.
     """
     from mistral_nb.public import auth as run
 

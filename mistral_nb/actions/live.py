@@ -51,7 +51,8 @@ class LiveAuth:
     """Adds the header to a request of httpx or httpx2, as ``auth=`` or as an event hook for requests.
 
     Only over https to mistral.ai and the names under it, and to this machine itself; any other request
-    passes as it is, without this key.
+    passes as it is, without this key. Plain http to this machine is refused where the environment names a
+    proxy for it, which would read the header; a proxy given to the client itself can't be seen from here.
     """
 
     def __init__(self, key: LiveKey) -> None:
@@ -59,6 +60,7 @@ class LiveAuth:
 
     def __call__(self, request: Any) -> Any:
         if _is_mistral(request.url):
+            _refuse_a_proxy(request.url)
             request.headers["Authorization"] = f"Bearer {self._live()}"
         elif self._live() in request.headers.get("Authorization", ""):
             del request.headers["Authorization"]
@@ -66,6 +68,20 @@ class LiveAuth:
 
     def __repr__(self) -> str:
         return repr(self._live).replace("mistral_nb.key", "mistral_nb.auth")
+
+
+def _refuse_a_proxy(url: Any) -> None:
+    """httpx takes HTTP_PROXY for this machine too, https://www.python-httpx.org/environment_variables."""
+    if url.scheme != "http":
+        return
+    from urllib.request import getproxies, proxy_bypass
+
+    proxies = getproxies()
+    if (proxies.get("http") or proxies.get("all")) and not proxy_bypass(bytes(url.netloc).decode("ascii")):
+        raise WrongUsage(
+            "The proxy of the environment would get the key: a request to this machine goes through it.",
+            "Set NO_PROXY=127.0.0.1,localhost.",
+        )
 
 
 def _is_mistral(url: Any) -> bool:

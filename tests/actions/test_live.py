@@ -165,6 +165,30 @@ def test_the_search_would_have_found_it(kept: Key, stranger: Stranger) -> None:
     assert kept.reveal().encode() in b"".join(stranger.received)
 
 
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_no_proxy_of_the_environment_gets_it_on_the_way_to_this_machine(
+    library, variable: str, reading: LiveKey, kept: Key, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Sandbox() as proxy:
+        monkeypatch.setenv(variable, proxy.url)
+        with library.Client(auth=LiveAuth(reading)) as client:
+            with pytest.raises(WrongUsage, match="NO_PROXY"):
+                client.get(f"{sandbox.url}/v1/models")
+            assert proxy.requests == []
+            client.get(f"{sandbox.url}/v1/models", auth=lambda request: _with(request, kept))
+            assert [request.tail for request in proxy.requests] == [kept.tail], "the proxy would have got it"
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+        with library.Client(auth=LiveAuth(reading)) as client:
+            assert client.get(f"{sandbox.url}/v1/models").status_code == 200
+        assert len(proxy.requests) == 1
+
+
+def _with(request, key: Key):
+    request.headers["Authorization"] = f"Bearer {key.reveal()}"
+    return request
+
+
 def test_a_header_with_the_key_is_taken_from_a_request_elsewhere(reading: LiveKey, kept: Key) -> None:
     request = httpx.Request("GET", "https://example.com/", headers={"Authorization": f"Bearer {kept.reveal()}"})
     assert "Authorization" not in LiveAuth(reading)(request).headers
