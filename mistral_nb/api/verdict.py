@@ -39,12 +39,8 @@ class Identity:
     workspace: str | None = None
     workspace_id: str | None = None
     organisation: str | None = None
-    organisation_id: str | None = None
     key_name: str | None = None
     key_id: str | None = None
-    email: str | None = None
-    first_name: str | None = None
-    last_name: str | None = None
     user_id: str | None = None
 
 
@@ -55,7 +51,6 @@ class Verdict:
     kind: Kind
     sentence: str
     identity: Identity | None = None
-    correlation_id: str | None = None
 
     @property
     def accepts_key(self) -> bool | None:
@@ -86,8 +81,7 @@ def judge(
     """
     lowered = {name.lower(): value for name, value in headers.items()}
     kind, sentence = _judge(status, lowered, body, key, host)
-    correlation = lowered.get("mistral-correlation-id") or lowered.get("x-kong-request-id")
-    return Verdict(kind, sentence, correlation_id=clean(correlation, key) or None)
+    return Verdict(kind, sentence)
 
 
 def _judge(status: int, headers: Mapping[str, str], body: bytes, key: Key | None, host: str) -> tuple[Kind, str]:
@@ -191,12 +185,8 @@ def identity_of(body: bytes, key: Key | None = None) -> Identity | None:
         workspace=text("workspace", "name"),
         workspace_id=text("workspace", "id"),
         organisation=text("organization", "name"),
-        organisation_id=text("organization", "id"),
         key_name=text("api_key", "name"),
         key_id=text("api_key", "id"),
-        email=text("", "email"),
-        first_name=text("", "first_name"),
-        last_name=text("", "last_name"),
         user_id=text("", "id"),
     )
     return identity if identity != Identity() else None

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from mistral_nb.git.cleaning import Cleaning
 
     Write = Callable[[list[bytes]], object]
-    Clean = Callable[[str, bytes], bytes]  # a path and its content → the content to store
 
 _PIPE = 1 << 20
 _MOST_PARTS = 1000  # what a system call takes is 1024

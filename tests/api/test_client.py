@@ -65,7 +65,6 @@ def test_an_accepted_key_tells_its_workspace_organisation_and_name(sandbox):
     assert verdict.identity.workspace == "prod"
     assert verdict.identity.organisation == "Umbrella"
     assert verdict.identity.key_name == "ci"
-    assert verdict.correlation_id
     assert [request.path for request in sandbox.requests] == ["/v1/models", "/v1/users/me"]
 
 
