@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mistral_nb.report import Report
 
 
-class _Package(type(sys)):  # type: ignore[misc]
+class _Package(type(sys)):  # type: ignore[misc]  # a module's type, without importing types
     """This package, as which the function `key` stays: importing the module mistral_nb.key does not replace it."""
 
     key = property(lambda self: vars(self)["key"], lambda _self, _module: None)

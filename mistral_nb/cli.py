@@ -12,6 +12,7 @@ _MOST_PIPED = 1 << 16  # bytes: a key comes alone, or in a .env
 TYPE_CHECKING = False  # importing typing costs 10 ms, and hooks call us once a file
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TextIO
 
     from mistral_nb.report import Answer, Ask, Report
 
@@ -72,7 +73,7 @@ def _run_action(words: list[str]) -> int:
     if words[0] == "--version":
         from mistral_nb import __version__
 
-        print(f"mistral_nb {__version__}")  # noqa: T201
+        print(f"mistral_nb {__version__}")  # noqa: T201, a host prints
         return 0
     if words[0] == "use":
         raise WrongUsage(
@@ -143,11 +144,11 @@ def _show(text: str) -> None:
     if not text.startswith("\r"):
         _write(sys.stderr, text)
     elif sys.stderr.isatty():  # a progress bar draws over its own line
-        print(text, end="", file=sys.stderr, flush=True)  # noqa: T201
+        print(text, end="", file=sys.stderr, flush=True)  # noqa: T201, a host prints
 
 
-def _write(stream: object, text: str) -> None:
+def _write(stream: TextIO, text: str) -> None:
     """Print, also where the terminal's encoding lacks a tick or an ellipsis."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     plain = text.translate(_CONTROLS)  # a file's name may hold codes that a terminal obeys
-    print(plain.encode(encoding, "replace").decode(encoding), file=stream, flush=True)  # type: ignore[call-overload]
+    print(plain.encode(encoding, "replace").decode(encoding), file=stream, flush=True)

@@ -33,7 +33,7 @@ def load(shell: Any) -> None:
     line = "MISTRAL_API_KEY holds no key (a placeholder or a marker). To set it: %mistral_key"
     line = line if session.not_a_key() else _reminder()
     if line:
-        print(line)  # noqa: T201
+        print(line)  # noqa: T201, a host prints
 
 
 def unload(shell: Any) -> None:
@@ -127,7 +127,7 @@ def in_this_cell(line: str) -> Iterator[None]:
     state = session.before()
     try:
         report = perform(shell, "use", flags, card=False).report
-        print(f"{report.title if report else ''} For this cell alone.")  # noqa: T201
+        print(f"{report.title if report else ''} For this cell alone.")  # noqa: T201, a host prints
         yield
     finally:
         session.put_back(state)
@@ -153,11 +153,11 @@ def _context(shell: Any) -> Context:
 
 def _shown(report: Report, returned: bool, as_json: bool) -> Report | None:
     if as_json:
-        print(drawing.as_json(report))  # noqa: T201
+        print(drawing.as_json(report))  # noqa: T201, a host prints
         return None
     if returned:
         return report
-    print(report)  # noqa: T201
+    print(report)  # noqa: T201, a host prints
     return None
 
 

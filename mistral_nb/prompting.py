@@ -64,7 +64,7 @@ def _card_can_ask(shell: Any, context: Context, name: str, wish: bool | None, wa
         return False  # nobody is there at all: the action knows the ways out
     reason = why_no_card(shell, wait)
     if reason and (wish or getattr(shell, "kernel", None) is not None):
-        print(f"{reason} So a plain prompt asks.")  # noqa: T201
+        print(f"{reason} So a plain prompt asks.")  # noqa: T201, said before the card's place is taken by a prompt
     return not reason
 
 

@@ -1,6 +1,7 @@
 """The end of a rotation by Admin key: the old key deleted at Mistral, after a yes."""
 
 from collections.abc import Generator
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from mistral_nb.actions import unlock
@@ -80,7 +81,7 @@ def _delete(context: Context, admin: Admin, intention: Intention) -> Generator[A
     try:
         for aside in context.keeper.asides(name):
             if aside.fingerprint == intention.old_fingerprint:
-                yield from unlock.unlocked(context, lambda aside=aside: context.keeper.drop_aside(aside))  # type: ignore[misc]
+                yield from unlock.unlocked(context, partial(context.keeper.drop_aside, aside))
     except (StoreError, MistralNbError) as error:
         yield Step(str(error))
     intentions.drop(context.index, intention)

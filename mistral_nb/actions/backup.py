@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Generator
+from functools import partial
 
 from mistral_nb.actions import unfinished, unlock
 from mistral_nb.actions.context import Context
@@ -25,7 +26,7 @@ def action(context: Context, path: str, yes: bool = False) -> Action:
     names = [name for name, entry in contents.workspaces.items() if entry.store == FILE]
     kept = {}
     for name in names:
-        key = yield from unlock.unlocked(context, lambda name=name: context.keeper.read(name))  # type: ignore[misc]
+        key = yield from unlock.unlocked(context, partial(context.keeper.read, name))
         kept[name] = backups.Kept(key, contents.workspaces[name])
     passphrase: Secret = vault.passphrase()
     backup = backups.Backup(kept, tuple(contents.seen.values()))

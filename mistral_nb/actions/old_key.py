@@ -1,5 +1,7 @@
 """`verify --old`: whether Mistral still accepts the key that a rotation replaced."""
 
+from functools import partial
+
 from mistral_nb.actions import choose, unlock
 from mistral_nb.actions.context import Context
 from mistral_nb.api.verdict import OWN_KEYS
@@ -19,10 +21,10 @@ def action(context: Context, named: str | None) -> Action:
     rows: list[Row] = []
     codes: list[int] = []
     for aside in old:
-        key = yield from unlock.unlocked(context, lambda aside=aside: context.keeper.read_aside(aside))  # type: ignore[misc]
+        key = yield from unlock.unlocked(context, partial(context.keeper.read_aside, aside))
         row, code = _about(context, aside.tail, key)
         if code == 0:
-            yield from unlock.unlocked(context, lambda aside=aside: context.keeper.drop_aside(aside))  # type: ignore[misc]
+            yield from unlock.unlocked(context, partial(context.keeper.drop_aside, aside))
         rows.append(row)
         codes.append(code)
     if kept is not None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from mistral_nb.git.plumbing import Git
@@ -63,7 +64,7 @@ def _walked(git: Git, revisions: Sequence[str]) -> Iterator[tuple[Commit, str, l
         words, cwd=git.folder, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
         assert process.stdout  # noqa: S101, for the type checker
-        tokens = _tokens(iter(lambda: process.stdout.read(_CHUNK), b""))  # type: ignore[union-attr]
+        tokens = _tokens(iter(partial(process.stdout.read, _CHUNK), b""))
         token = next(tokens, None)
         while token is not None:
             name = token.lstrip(b"\n").removeprefix(_START)

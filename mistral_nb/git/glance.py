@@ -130,7 +130,7 @@ def _parsed(text: str) -> "dict[str, list[dict[str, str | int]]]":
         memo = None
 
     text = text.strip(" \t\r\n")
-    value, end = _json.make_scanner(Options())(text, 0)  # type: ignore[arg-type,unused-ignore]
+    value, end = _json.make_scanner(Options())(text, 0)  # type: ignore[arg-type,unused-ignore]  # by the stub, a JSONDecoder
     if end != len(text):
         raise ValueError("there is more after the document")
     parsed: dict[str, list[dict[str, str | int]]] = value

@@ -57,7 +57,7 @@ class Git:
         source: dict[str, object] = {"stdin": subprocess.DEVNULL} if given is None else {"input": given}
         source["timeout"] = seconds
         try:
-            return subprocess.run(  # type: ignore[call-overload,no-any-return]
+            return subprocess.run(  # type: ignore[call-overload,no-any-return]  # mypy matches no **source
                 ["git", *words], cwd=self.folder, env=self.environ, capture_output=True, check=False, **source
             )
         except FileNotFoundError:

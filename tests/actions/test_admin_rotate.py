@@ -235,7 +235,7 @@ def test_a_store_that_fails_takes_the_new_key_back(org: Organisation, new_contex
     def full(*_):
         raise StoreError("The disk is full.", "Make room.")
 
-    vault.put = full  # type: ignore[method-assign]
+    vault.put = full
     with pytest.raises(MistralNbError, match=f"is full. The key that was made for it is deleted.*…{org.key.tail}"):
         act(context, "rotate", workspace="prod", yes=True)
     assert (set(org.there), org.kept, org.begun) == ({org.key.tail}, org.key.tail, [])

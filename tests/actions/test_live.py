@@ -126,7 +126,7 @@ class Stranger(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        self.server.received.append(bytes(self.headers))  # type: ignore[attr-defined]
+        self.server.received.append(bytes(self.headers))
         self.send_response(200)
         self.send_header("Content-Length", "2")
         self.end_headers()

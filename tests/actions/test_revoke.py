@@ -63,7 +63,7 @@ def test_it_exits_1_until_mistral_refuses_and_then_nothing_is_left(
     assert acted.report.exit_code == 0
     assert f"Mistral refuses …{leaked.tail}" in acted.shown
     context = new_context()
-    assert context.stores["file"].everything() == {}  # type: ignore[attr-defined]
+    assert context.stores["file"].everything() == {}
     assert context.contents().seen[leaked.fingerprint].state == COMPROMISED
     with pytest.raises(WrongUsage):
         act(new_context(), "revoke", workspace="prod")

@@ -279,4 +279,4 @@ def test_with_nothing_to_rotate_and_nobody_to_ask_the_way_out_is_named(new_conte
 
 
 def _stored(context: Context) -> list[Key]:
-    return [key for slots in context.stores["file"].everything().values() for key in slots.values()]  # type: ignore[attr-defined]
+    return [key for slots in context.stores["file"].everything().values() for key in slots.values()]

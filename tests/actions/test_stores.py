@@ -208,7 +208,7 @@ def test_a_damaged_backup_is_said_and_changes_nothing(
 
 def test_the_encrypted_file_itself_is_no_backup(kept: dict[str, Key], new_context: NewContext) -> None:
     with pytest.raises(StoreError, match="is no backup"):
-        act(new_context(), "restore", path=new_context().stores["file"].path)  # type: ignore[attr-defined]
+        act(new_context(), "restore", path=new_context().stores["file"].path)
 
 
 class OtherVault(Vault):
@@ -231,7 +231,7 @@ class World:
             "file": Vault(str(self.folder), None, CHEAP, passphrase_file=str(self.file)),
             "keyring": OtherVault(str(self.folder / "other"), Secret("other"), CHEAP),
         }
-        return LifeKeeper(Index(str(self.folder)), stores)  # type: ignore[arg-type]
+        return LifeKeeper(Index(str(self.folder)), stores)
 
     def work(self, rng: random.Random) -> None:
         from mistral_nb.actions import passphrase
@@ -246,7 +246,7 @@ class World:
                     keeper.rename(name, name[:3] + str(rng.randrange(10**12)))
                 case "passphrase":
                     new = Secret(f"a passphrase {rng.random()}")
-                    passphrase._change_both(keeper.stores["file"], str(self.file), new)  # type: ignore[arg-type]
+                    passphrase._change_both(keeper.stores["file"], str(self.file), new)
                 case "backup":
                     kept = {n: backups.Kept(keeper.read(n), e) for n, e in keeper.workspaces().items()}
                     backup = backups.Backup(kept, ())
@@ -280,7 +280,7 @@ def test_killed_at_any_moment_every_key_is_there_under_one_name(tmp_path: Path) 
         stored = {
             (store, name, slot)
             for store in ("file", "keyring")
-            for name, slots in keeper.stores[store].everything().items()  # type: ignore[attr-defined]
+            for name, slots in keeper.stores[store].everything().items()
             for slot in slots
         }
         assert stored == places

@@ -20,8 +20,8 @@ with atheris.instrument_imports(include=["mistral_nb.scrub"]):
 
 from keys import make_key  # noqa: E402, after the instrumented ones
 
-from mistral_nb.store.index import Seen  # noqa: E402
-from mistral_nb.watch import Watchlist  # noqa: E402
+from mistral_nb.store.index import Seen  # noqa: E402, as above
+from mistral_nb.watch import Watchlist  # noqa: E402, as above
 
 _KEY = make_key(random.Random(5))
 _TEXT = _KEY.reveal().encode()

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 
 from git_repos import Repo, notebook, uses
+from keys import make_text
 
 from mistral_nb.key import MARKER, Key
 
@@ -35,7 +36,7 @@ def test_a_terminals_variables_make_no_difference(repo: Repo, key: Key) -> None:
     stored = repo.blob("HEAD:nb.ipynb")
     repo.touch()
     elsewhere = {
-        "MISTRAL_API_KEY": "0123456789abcdefghijABCDEFGHIJ01",
+        "MISTRAL_API_KEY": make_text(),
         "MISTRAL_NB_PASSPHRASE": "a value that only one terminal knows",
         "MISTRAL_NB_HOME": "/nonexistent",
         "PYTHONPATH": "/nonexistent",

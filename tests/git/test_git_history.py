@@ -37,23 +37,23 @@ def commit(repo: Repo, message: str, date: str, **author: str) -> str:
 def long(bare: Repo, key: Key) -> Repo:
     """Three commits carry the key, at two paths, one of them on a branch; the last one is without it."""
     bare.write("a.ipynb", notebook("1"))
-    bare.names = {"start": commit(bare, "start", "2026-01-01")}  # type: ignore[attr-defined]
+    bare.names = {"start": commit(bare, "start", "2026-01-01")}
     bare.write("a.ipynb", notebook(uses(key)))
-    bare.names["first"] = commit(bare, "in", "2026-01-02", GIT_AUTHOR_NAME="Ada", GIT_AUTHOR_EMAIL="ada@example.com")  # type: ignore[attr-defined]
+    bare.names["first"] = commit(bare, "in", "2026-01-02", GIT_AUTHOR_NAME="Ada", GIT_AUTHOR_EMAIL="ada@example.com")
     bare.git("switch", "-q", "-c", "topic")
     bare.write("sub folder/b.ipynb", bare.read("a.ipynb"))
-    bare.names["copied"] = commit(bare, "copied", "2026-01-03")  # type: ignore[attr-defined]
+    bare.names["copied"] = commit(bare, "copied", "2026-01-03")
     bare.git("switch", "-q", "main")
     bare.write("other.txt", b"nothing")
-    bare.names["still"] = commit(bare, "still there", "2026-01-04")  # type: ignore[attr-defined]
+    bare.names["still"] = commit(bare, "still there", "2026-01-04")
     bare.write("a.ipynb", notebook("2"))
-    bare.names["out"] = commit(bare, "out", "2026-01-05")  # type: ignore[attr-defined]
+    bare.names["out"] = commit(bare, "out", "2026-01-05")
     return bare
 
 
 def test_each_key_with_first_and_last_commit_author_date_and_paths(long: Repo, key: Key) -> None:
     report = scan(long)
-    names = long.names  # type: ignore[attr-defined]
+    names = long.names
     assert report.exit_code == 1
     [found] = report.data["keys"]
     assert found == {
@@ -80,7 +80,7 @@ def test_each_key_with_first_and_last_commit_author_date_and_paths(long: Repo, k
 
 
 def test_a_range_is_scanned_alone(long: Repo) -> None:
-    names = long.names  # type: ignore[attr-defined]
+    names = long.names
     assert scan(long, f"{names['still']}..main").exit_code == 0
     assert scan(long, f"{names['start']}..{names['first']}").exit_code == 1
     assert scan(long, "main").data["keys"][0]["files"] == ["a.ipynb"]
@@ -188,7 +188,7 @@ def test_stopping_early_leaves_no_process_behind(long: Repo) -> None:
     names = [line.split()[0] for line in long.git("rev-list", "--objects", "--all").splitlines()]
     events = look_through(Git(str(long.path), long.env), names * 500, processes=2)
     next(events)
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     left = subprocess.run(["ps", "-ww", "-A", "-o", "ppid=,args="], capture_output=True, text=True).stdout
     assert not [line for line in left.splitlines() if line.split()[0] == str(os.getpid()) and "git.reading" in line]
 

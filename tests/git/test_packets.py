@@ -28,7 +28,7 @@ def reader(data: bytes, sizes: list[int]) -> Callable[[int], bytes]:
         def readable(self) -> bool:
             return True
 
-        def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        def readinto(self, buffer: bytearray) -> int:
             size = min(sizes[self.turn % len(sizes)], len(buffer), len(data) - self.position)
             buffer[:size] = data[self.position : self.position + size]
             self.position, self.turn = self.position + size, self.turn + 1

@@ -132,7 +132,7 @@ def test_what_was_removed_is_logged_by_tail_and_cell(
 
 
 def test_what_cannot_be_searched_is_not_exported() -> None:
-    class Odd(dict):  # type: ignore[type-arg]
+    class Odd(dict):
         def items(self) -> Any:
             raise ValueError(secret)
 
