@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from mistral_nb import scrub
+from mistral_nb.actions import walk
 from mistral_nb.actions.context import Context
 from mistral_nb.key import Key
 from mistral_nb.report import Row
@@ -18,7 +19,6 @@ from mistral_nb.watch import Watchlist
 _LARGEST = 50_000_000  # bytes
 _SECONDS = 20.0
 _CHECKPOINTS = ".ipynb_checkpoints"
-_SKIPPED = {".git", "node_modules", "__pycache__", ".venv", "venv", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 _BY_HAND = (".env",)
 _HISTORY = "history.sqlite"
 
@@ -57,9 +57,11 @@ def search(folder: str, key: Key, seconds: float = _SECONDS) -> Found:
     """The files under ``folder`` that hold ``key``, plainly or in any form that `scrub` knows."""
     watchlist = Watchlist(known=(key,), remembered=(seen(key, COMPROMISED),))
     found, deadline = Found([], [], [], True), time.monotonic() + seconds
-    for file in _walk(folder):
+    for file in walk.all_files_in(folder):
         if time.monotonic() > deadline:
             return found._replace(complete=False)
+        if os.path.basename(file).startswith(_HISTORY):  # has a row of its own
+            continue
         if not _holds(file, key, watchlist):
             continue
         if _CHECKPOINTS in file.split(os.sep):
@@ -99,28 +101,16 @@ def _history(context: Context, key: Key) -> Row:
 
 
 def _histories(context: Context) -> list[str]:
-    base = context.environ.get("IPYTHONDIR") or os.path.join(context.environ.get("HOME", ""), ".ipython")
-    with contextlib.suppress(OSError):
-        profiles = [name for name in sorted(os.listdir(base)) if name.startswith("profile_")]
-        files = [os.path.join(base, name, _HISTORY) for name in profiles]
-        return [file for file in files if os.path.isfile(file)]
-    return []
+    from mistral_nb.kernel import history_files
 
-
-def _walk(folder: str) -> Iterator[str]:
-    for root, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name not in _SKIPPED)
-        for name in sorted(names):
-            file = os.path.join(root, name)
-            with contextlib.suppress(OSError):
-                if name.startswith(_HISTORY):  # has a row of its own
-                    continue
-                if os.path.isfile(file) and not os.path.islink(file) and os.path.getsize(file) <= _LARGEST:
-                    yield file
+    home = os.path.join(context.environ.get("HOME", ""), ".ipython")
+    return history_files.files({"IPYTHONDIR": home, **context.environ})
 
 
 def _holds(file: str, key: Key, watchlist: Watchlist) -> bool:
     try:
+        if os.path.getsize(file) > _LARGEST:
+            return False
         with open(file, "rb") as stream:
             data = stream.read()
     except OSError:

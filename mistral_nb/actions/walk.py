@@ -3,9 +3,10 @@
 import os
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 _NOT_OURS = frozenset({"node_modules", "__pycache__", "site-packages", "venv"})
+_OF_TOOLS = frozenset({".git", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache"})
 _CHECKPOINTS = ".ipynb_checkpoints"  # hidden, and it holds what the notebooks held
 
 
@@ -16,10 +17,18 @@ def files_in(folder: str, *, every: bool) -> Iterator[str]:
     """
     os.listdir(folder)
     names = _asked_of_git(folder)
-    found = _walked(folder) if names is None else _existing(folder, names, every)
+    found = _walked(folder, _is_searched) if names is None else _existing(folder, names, every)
     for path in found:
         if every or path.lower().endswith(".ipynb"):
             yield path
+
+
+def all_files_in(folder: str) -> Iterator[str]:
+    """Every file in ``folder`` and below it, also what is hidden or ignored: a leaked key may be anywhere.
+
+    Left out are what tools keep for themselves, and symbolic links.
+    """
+    return _walked(folder, _is_not_of_tools)
 
 
 def _asked_of_git(folder: str) -> list[str] | None:
@@ -46,14 +55,18 @@ def _existing(folder: str, names: list[str], every: bool) -> Iterator[str]:
             yield path
 
 
-def _walked(folder: str) -> Iterator[str]:
+def _walked(folder: str, enters: Callable[[str, str], bool]) -> Iterator[str]:
     for root, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if _is_entered(root, name))
+        folders[:] = sorted(name for name in folders if enters(root, name))
         yield from (path for name in sorted(names) if _is_file(path := os.path.join(root, name)))
 
 
-def _is_entered(root: str, name: str) -> bool:
-    if name in _NOT_OURS or (name.startswith(".") and name != _CHECKPOINTS):
+def _is_searched(root: str, name: str) -> bool:
+    return _is_not_of_tools(root, name) and (not name.startswith(".") or name == _CHECKPOINTS)
+
+
+def _is_not_of_tools(root: str, name: str) -> bool:
+    if name in _NOT_OURS | _OF_TOOLS:
         return False
     return not os.path.exists(os.path.join(root, name, "pyvenv.cfg"))
 

@@ -142,6 +142,6 @@ def test_what_cannot_be_searched_is_not_exported() -> None:
     assert secret not in str(raised.value)
 
 
-def test_the_line_is_the_one_in_the_readme() -> None:
-    readme = Path(__file__).parent.parent.parent / "README.md"
-    assert LINE.replace("'", '"') in readme.read_text(encoding="utf-8")
+def test_the_line_is_the_one_in_the_documentation() -> None:
+    page = Path(__file__).parent.parent.parent / "docs" / "saving.md"
+    assert LINE.replace("'", '"') in page.read_text(encoding="utf-8")
