@@ -265,6 +265,8 @@ def test_a_key_is_in_no_argument_of_a_child_process(environ: Env, sandbox: Sandb
     done = run(environ, "run", "--", "ps", "-eo", "args")
     assert done.returncode == 0
     assert key.reveal() not in done.stdout
+    control = run(environ, "run", "--", "sh", "-c", "ps -eo args; true", key.reveal())
+    assert key.reveal() in control.stdout, "the search finds one that is an argument"
 
 
 def test_a_filtered_file_is_followed_by_nothing_also_with_json(environ: Env) -> None:

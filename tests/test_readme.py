@@ -28,7 +28,9 @@ def test_every_variable_that_is_read_is_named() -> None:
 
 
 def test_what_it_links_to_is_there() -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", README):
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", README)
+    assert targets
+    for target in targets:
         assert (ROOT / target).exists(), target
 
 

@@ -78,8 +78,8 @@ def test_an_expiry_is_taken_from_the_question_or_the_flag(
 ) -> None:
     act(new_context(), "add", {"key": sandbox.make_key(), "expires": given}, workspace="asked")
     act(new_context(), "add", {"key": sandbox.make_key()}, workspace="flag", expires=given)
-    for entry in new_context().keeper.workspaces().values():
-        assert (entry.expires, entry.expiry_known) == (expires, known)
+    noted = {name: (kept.expires, kept.expiry_known) for name, kept in new_context().keeper.workspaces().items()}
+    assert noted == {"asked": (expires, known), "flag": (expires, known)}
 
 
 @pytest.mark.parametrize("given", ["2027-02-29", "2026-12-31", "soon", "90", "-3d", "99999d", "2027-13-01"])

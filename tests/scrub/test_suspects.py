@@ -129,10 +129,11 @@ def test_other_vendors_identifiers_are_noted_and_stay(name: str, style: str) -> 
 
 def test_an_image_is_left_alone_and_so_is_everything_without_the_context() -> None:
     key = make_key()
-    image = base64.b64encode(random.Random(1).randbytes(600)).decode()
-    value = notebook({"data": {"image/png": image}, "metadata": {}, "output_type": "display_data"})
-    data = STYLES["as Jupyter"](value | {"x": "mistral"})
-    assert redact(data, NOBODY).data is data
+    image = f"MISTRAL_API_KEY={key.reveal()} " + base64.b64encode(random.Random(1).randbytes(600)).decode()
+    for kind, left_alone in (("image/png", True), ("text/plain", False)):
+        shown = {"data": {kind: image}, "metadata": {}, "output_type": "display_data"}
+        data = STYLES["as Jupyter"](notebook(shown))
+        assert (redact(data, NOBODY).data is data) is left_alone
     assert redact_text(f"key = '{key.reveal()}'", NOBODY) == (f"key = '{key.reveal()}'", ())
 
 
