@@ -7,6 +7,7 @@ import warnings
 from mistral_nb.errors import Cancelled, CannotAsk
 from mistral_nb.key import Secret
 from mistral_nb.report import Answer, Ask
+from mistral_nb.terminal import harmless
 
 
 def ask_person(ask: Ask) -> Answer:
@@ -24,7 +25,7 @@ def _masked(ask: Ask) -> Secret:
     with warnings.catch_warnings():
         warnings.simplefilter("error", getpass.GetPassWarning)  # its fallback shows what is typed
         try:
-            return Secret(getpass.getpass(f"{ask.question}: "))
+            return Secret(getpass.getpass(f"{harmless(ask.question)}: "))
         except getpass.GetPassWarning:
             raise CannotAsk("This terminal can't hide what is typed.") from None
 
@@ -50,7 +51,8 @@ def _read_line(prompt: str) -> str:
 
 
 def _prompt(ask: Ask) -> str:
+    question = harmless(ask.question)
     if ask.choices:
         shown = "/".join(c.upper() if c == ask.default else c for c in ask.choices)
-        return f"{ask.question} [{shown}] "
-    return f"{ask.question} [{ask.default}]: " if ask.default else f"{ask.question}: "
+        return f"{question} [{shown}] "
+    return f"{question} [{ask.default}]: " if ask.default else f"{question}: "

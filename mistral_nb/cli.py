@@ -6,13 +6,12 @@ import os
 import sys
 
 from mistral_nb.errors import Cancelled, CannotAsk, MistralNbError, WrongUsage
+from mistral_nb.terminal import write
 
-_CONTROLS = {code: "�" for code in (*range(32), 127, *range(128, 160)) if chr(code) not in "\n\t"}
 _MOST_PIPED = 1 << 16  # bytes: a key comes alone, or in a .env
 TYPE_CHECKING = False  # importing typing costs 10 ms, and hooks call us once a file
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import TextIO
 
     from mistral_nb.report import Answer, Ask, Report
 
@@ -137,18 +136,11 @@ def _print(report: Report, as_json: bool) -> None:
         return  # the action owned its streams: nothing may follow what a filter wrote
     text = drawing.as_json(report) if as_json else drawing.as_text(report)
     if text:
-        _write(sys.stdout, text)
+        write(sys.stdout, text)
 
 
 def _show(text: str) -> None:
     if not text.startswith("\r"):
-        _write(sys.stderr, text)
+        write(sys.stderr, text)
     elif sys.stderr.isatty():  # a progress bar draws over its own line
         print(text, end="", file=sys.stderr, flush=True)  # noqa: T201, a host prints
-
-
-def _write(stream: TextIO, text: str) -> None:
-    """Print, also where the terminal's encoding lacks a tick or an ellipsis."""
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    plain = text.translate(_CONTROLS)  # a file's name may hold codes that a terminal obeys
-    print(plain.encode(encoding, "replace").decode(encoding), file=stream, flush=True)

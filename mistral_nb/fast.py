@@ -10,13 +10,12 @@ from __future__ import annotations
 import os
 import sys
 
+from mistral_nb import terminal
 from mistral_nb.git.glance import Glance
 from mistral_nb.home import home
 
 TYPE_CHECKING = False  # importing typing costs 10 ms
 if TYPE_CHECKING:
-    from typing import TextIO
-
     from mistral_nb.saving.clean import Outcome
     from mistral_nb.watch import Watchlist
 
@@ -78,7 +77,7 @@ def _stream(data: bytes, write: bool) -> int:
     if not write:
         return _tell(outcome, write)
     if outcome.removed:
-        _say(words.line(outcome, write=True))
+        terminal.write(sys.stderr, words.line(outcome, write=True))
     _passed_on(cleaned.data)
     return words.exit_code([outcome], write=True)
 
@@ -99,7 +98,7 @@ def _closely(path: str, write: bool) -> int:
     _warn(watchlist)
     outcome = clean_file(path, watchlist, Order(write, kept=stored(os.environ) if write else None))
     if outcome.pending:
-        _say(words.before(outcome))
+        terminal.write(sys.stderr, words.before(outcome))
         outcome = clean_file(path, watchlist, Order(write))
     return _tell(outcome, write)
 
@@ -111,15 +110,15 @@ def _tell(outcome: Outcome, write: bool) -> int:
     line = words.line(outcome, write=write)
     done = write or bool(outcome.problem)
     if line and done:
-        _say(line)
-    _say(words.summary(1, [outcome], write=write), sys.stdout)
+        terminal.write(sys.stderr, line)
+    terminal.write(sys.stdout, words.summary(1, [outcome], write=write))
     if line and not done:
-        _say(line, sys.stdout)
+        terminal.write(sys.stdout, line)
     return words.exit_code([outcome], write=write)
 
 
 def _told(text: str) -> int:
-    _say(text, sys.stdout)
+    terminal.write(sys.stdout, text)
     return 0
 
 
@@ -131,10 +130,4 @@ def _passed_on(data: bytes) -> int:
 
 def _warn(watchlist: Watchlist) -> None:
     for problem in watchlist.problems:
-        _say(f"mistral-nb: {problem}")
-
-
-def _say(text: str, stream: TextIO | None = None) -> None:
-    stream = stream or sys.stderr
-    encoding = stream.encoding or "utf-8"
-    print(text.encode(encoding, "replace").decode(encoding), file=stream, flush=True)
+        terminal.write(sys.stderr, f"mistral-nb: {problem}")

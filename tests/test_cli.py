@@ -253,6 +253,40 @@ def test_another_tools_key_is_offered_by_source_and_tail_and_taken_on_a_yes(envi
         assert ".vibe" in screen.text
 
 
+@pytest.mark.parametrize("words", [["scan"], ["scrub"], ["scan", "--json"]])
+@pytest.mark.skipif(os.name != "posix", reason="no such name on Windows")
+def test_a_file_s_name_gives_the_terminal_no_orders(words: list[str], environ: Env, tmp_path: Path) -> None:
+    file = tmp_path / "a\x1b[31m\x9b2Jb.py"
+    file.write_text(f'MISTRAL_API_KEY = "{make_text()}"\n')
+    done = run(environ, *words, str(file))
+    said = done.stdout + done.stderr
+    assert "[31m" in said, "the file is named"
+    assert not {"\x1b", "\x9b"} & set(said)
+
+
+@pytest.mark.parametrize("around", ["{}", "{}\n", 'A=1\n# a note\nexport MISTRAL_API_KEY="{}"\nOTHER=x y z\n'])
+def test_a_key_may_be_piped_as_a_whole_env_file(around: str, environ: Env, sandbox: Sandbox) -> None:
+    key = sandbox.make_key()
+    done = run(environ, "add", "dev", given=around.format(key.reveal()))
+    assert (done.returncode, f"dev …{key.tail}" in done.stdout) == (0, True), done.stderr
+
+
+def test_a_piped_key_of_an_odd_shape_is_said_to_be_that(environ: Env, sandbox: Sandbox) -> None:
+    done = run(environ, "add", "dev", given=make_text()[:22])
+    assert done.returncode == 3
+    assert "Mistral's keys have 32 letters and digits; this has 22 characters." in done.stderr
+    assert "No key was given" not in done.stderr
+    assert sandbox.requests == []
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_what_the_system_refuses_is_a_plain_sentence(environ: Env) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([SCRIPT, "status"], env=environ, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 3
+    assert done.stderr == "mistral-nb: Something could not be read or written: No space left on device.\n"
+
+
 def test_every_action_of_the_table_can_be_loaded() -> None:
     for host in (CLI, MAGIC):
         for command in commands(host).values():

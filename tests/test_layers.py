@@ -13,7 +13,7 @@ import mistral_nb
 PACKAGE = Path(mistral_nb.__file__).parent
 LAYERS = (  # from the bottom; those of one row do not import one another
     {"errors"},
-    {"home", "key"},
+    {"home", "key", "terminal"},
     {"files", "report"},
     {"config", "asker", "commands"},
     {"scrub", "store", "api"},
