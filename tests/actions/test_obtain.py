@@ -4,12 +4,12 @@ import os
 from collections.abc import Callable
 
 import pytest
-from acting import act
+from acting import PASSPHRASE, act
 from keys import make_key
 
 from mistral_nb.actions.context import Context
 from mistral_nb.api.sandbox import Sandbox
-from mistral_nb.errors import CannotAsk, MistralNbError, NotAKey, StoreError, WrongUsage
+from mistral_nb.errors import CannotAsk, MistralNbError, NotAKey, StoreError, WrongPassphrase, WrongUsage
 from mistral_nb.store.index import Index
 
 NewContext = Callable[..., Context]
@@ -83,6 +83,37 @@ def test_on_the_command_line_memory_is_not_offered(
     environ["MISTRAL_NB_STORE"] = "memory"
     with pytest.raises(MistralNbError, match="ends with this command"):
         act(new_context("cli"), "add", {"key": sandbox.make_key(), "expires": ""}, workspace="dev")
+
+
+@pytest.mark.parametrize(("tries", "opens"), [(1, True), (2, True), (3, True), (4, False)])
+def test_without_a_keyring_the_encrypted_file_that_is_there_asks_its_passphrase_three_times(
+    tries: int, opens: bool, new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    old, new = sandbox.make_key(), sandbox.make_key()
+    act(new_context("cli"), "add", {"key": old, "expires": ""}, workspace="old")
+    before = environ.pop("MISTRAL_NB_PASSPHRASE_FILE")
+    environ |= {"MISTRAL_NB_STORE": "auto", "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
+    answers = {
+        "key": new,
+        "expires": "",
+        "new passphrase": [*["a wrong one"] * (tries - 1), PASSPHRASE],
+        "try again": "no",
+    }
+    context = new_context("cli", interactive=True)
+    if opens:
+        acted = act(context, "add", answers, workspace="dev")
+        assert acted.person.names.count("new passphrase") == tries
+        assert "passphrase again" not in acted.person.names
+        assert acted.shown.count("does not open") == tries - 1
+        asked = next(ask for ask in acted.person.asked if ask.name == "new passphrase")
+        assert asked.question.startswith("Passphrase of the encrypted file")
+    else:
+        with pytest.raises(WrongPassphrase, match="None of these opens"):
+            act(context, "add", answers, workspace="dev")
+    environ |= {"MISTRAL_NB_STORE": "file", "MISTRAL_NB_PASSPHRASE_FILE": before}
+    keeper = new_context().keeper
+    assert keeper.read("old") == old
+    assert sorted(keeper.workspaces()) == (["dev", "old"] if opens else ["old"])
 
 
 def test_a_wrong_paste_by_pipe_is_what_is_said(new_context: NewContext) -> None:

@@ -74,6 +74,37 @@ def test_the_organisation_is_shown_in_a_terminal_and_in_a_notebook_only_with_lon
     assert "Acme" in act(new_context("cli"), "status").shown
 
 
+@pytest.mark.parametrize(("name", "part"), [("status", "workspaces"), ("list", "kept")])
+def test_json_in_a_notebook_leaves_out_what_mistral_told_unless_asked(
+    name: str, part: str, new_context: NewContext, sandbox: Sandbox
+) -> None:
+    key = sandbox.make_key(workspace="Sales", organisation="Acme", name="laptop")
+    act(new_context(), "add", {"key": key, "expires": ""}, workspace="dev")
+    told = {"name": "laptop", "organisation": "Acme", "mistral_workspace": "Sales"}
+    for context, flags in ((new_context(), {"long": True}), (new_context("cli"), {})):
+        data = json.loads(as_json(act(context, name, **flags).report))[part]["dev"]
+        assert {field: data[field] for field in told} == told
+        assert data["key_id"]
+    drawn = as_json(act(new_context(), name).report)
+    data = json.loads(drawn)[part]["dev"]
+    assert data["tail"] == key.tail
+    assert not {*told, "key_id"} & set(data)
+    assert not [value for value in told.values() if value in drawn]
+
+
+def test_a_list_that_can_t_be_read_is_a_problem_not_an_empty_one(
+    new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    act(new_context(), "add", {"key": sandbox.make_key(), "expires": ""}, workspace="dev")
+    assert act(new_context("cli"), "list").report.exit_code == 0
+    with open(new_context().index.path, "w") as file:
+        file.write("{")
+    report = act(new_context("cli"), "list").report
+    assert report.exit_code == 3
+    assert [(row.label, row.state) for row in report.rows] == [("index", "bad")]
+    assert "damaged" in json.loads(as_json(report))["problem"]
+
+
 @pytest.mark.parametrize("value", [None, MARKER, "your_api_key"])
 def test_without_a_key_it_says_so_and_what_to_type(
     value: str | None, new_context: NewContext, environ: dict[str, str]

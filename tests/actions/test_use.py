@@ -1,6 +1,8 @@
 """`use`: where a key comes from, which workspace is meant, what is said."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -10,11 +12,34 @@ from keys import make_key, make_text
 from mistral_nb import session
 from mistral_nb.actions.context import Context
 from mistral_nb.api.sandbox import Sandbox
-from mistral_nb.errors import Cancelled, CannotAsk, KeyRefused, MistralNbError, NotAKey, StoreUnavailable, WrongUsage
+from mistral_nb.errors import (
+    Cancelled,
+    CannotAsk,
+    KeyRefused,
+    MistralNbError,
+    NotAKey,
+    PassphraseNeeded,
+    StoreUnavailable,
+    WrongUsage,
+)
 from mistral_nb.key import MARKER
 
 NewContext = Callable[..., Context]
 NEW = {"workspace": "", "expires": ""}
+SHOW = "import os; from mistral_nb.key import fingerprint; print(fingerprint(os.environ['MISTRAL_API_KEY']))"
+SILENT = """
+import time
+from keyring.backend import KeyringBackend
+
+class Keyring(KeyringBackend):
+    priority = 9
+
+    def get_password(self, service, username):
+        open(__file__ + ".asked", "w").close()
+        time.sleep(600)
+
+    set_password = delete_password = get_password
+"""
 
 
 def test_a_first_key_is_asked_for_kept_and_put_into_the_environment(
@@ -40,6 +65,60 @@ def test_a_later_process_is_not_asked_and_does_not_call_the_api(
     assert environ["MISTRAL_API_KEY"] == key.reveal()
     assert acted.person.asked == []
     assert len(sandbox.requests) == requests
+
+
+@pytest.mark.parametrize("kept", ["file", "not any more"])
+def test_our_own_key_in_the_environment_is_used_without_opening_a_store(
+    kept: str, new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    key = sandbox.make_key()
+    act(new_context(), "use", {"key": key, **NEW, "workspace": "dev"})
+    if kept == "not any more":
+        with new_context().index.edit() as contents:
+            del contents.workspaces["dev"]
+    del environ["MISTRAL_NB_PASSPHRASE_FILE"]  # from here on nothing opens the encrypted file
+    acted = act(new_context(), "use")
+    assert environ["MISTRAL_API_KEY"] == key.reveal()
+    assert environ["MISTRAL_NB_ACTIVE"] == f"dev:{key.fingerprint}"
+    assert f"dev …{key.tail}" in acted.shown
+    assert acted.person.asked == []
+    assert ("kept in no store here" in acted.shown) is (kept != "file")
+
+
+@pytest.mark.parametrize("reason", ["it is named", "another one is kept by now", "it is not in place"])
+def test_in_any_other_case_the_store_is_opened(
+    reason: str, new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    act(new_context(), "use", {"key": sandbox.make_key(), **NEW, "workspace": "dev"})
+    if reason == "another one is kept by now":
+        act(new_context("cli"), "add", {"key": sandbox.make_key(), "expires": ""}, workspace="dev", yes=True)
+    elif reason == "it is not in place":
+        _new_process(environ)
+    del environ["MISTRAL_NB_PASSPHRASE_FILE"]
+    with pytest.raises(PassphraseNeeded):
+        act(new_context(), "use", workspace="dev" if reason == "it is named" else None)
+
+
+def test_run_takes_our_own_key_past_a_keyring_that_never_answers(
+    new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    key = sandbox.make_key()
+    act(new_context(), "use", {"key": key, **NEW, "workspace": "dev"})
+    with new_context().index.edit() as contents:
+        contents.workspaces["dev"] = contents.workspaces["dev"]._replace(store="keyring")
+    silent = os.path.join(environ["HOME"], "silent_backend.py")
+    with open(silent, "w") as file:
+        file.write(SILENT)
+    env = environ | {"PYTHONPATH": environ["HOME"], "PYTHON_KEYRING_BACKEND": "silent_backend.Keyring"}
+    words = [sys.executable, "-m", "mistral_nb", "run", "--", sys.executable, "-c", SHOW]
+    done = subprocess.run(words, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout.strip()) == (0, key.fingerprint), done.stderr
+    assert not os.path.exists(f"{silent}.asked")
+    for name in ("MISTRAL_API_KEY", "MISTRAL_NB_ACTIVE"):
+        del env[name]
+    done = subprocess.run(words, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 125
+    assert os.path.exists(f"{silent}.asked"), "without it in place the keyring is asked"
 
 
 def test_a_key_that_was_in_the_environment_before_us_stays(new_context: NewContext, environ: dict[str, str]) -> None:
@@ -213,10 +292,8 @@ def test_a_project_that_is_not_agreed_to_gets_no_key(
     assert "MISTRAL_API_KEY" not in environ
 
 
-@pytest.mark.parametrize("name", ["status", "a b", "", "-x", "ü", "x" * 65])
+@pytest.mark.parametrize("name", ["status", "a b", "-x", "ü", "x" * 65])
 def test_names_that_cant_be_typed_are_refused_before_a_key_is_asked_for(name: str, new_context: NewContext) -> None:
-    if not name:
-        return
     with pytest.raises(WrongUsage):
         act(new_context(), "use", {"key": make_key()}, workspace=name)
 

@@ -12,6 +12,7 @@ from mistral_nb.errors import (
     StoreLocked,
     StoreTimedOut,
     StoreUnavailable,
+    WrongPassphrase,
     WrongUsage,
 )
 from mistral_nb.key import Secret
@@ -261,6 +262,25 @@ def test_a_closed_vault_asks_for_its_passphrase_and_then_the_same_call_works(kee
     closed.forget("prod")
     assert closed.index.read().unfinished == []
     assert closed.stores["file"].get("prod", "current") is None
+
+
+@pytest.mark.parametrize(("passphrase", "error"), [(None, PassphraseNeeded), (Secret("open barley"), WrongPassphrase)])
+def test_what_a_closed_vault_did_not_take_is_announced_no_longer(keeper, tmp_path, passphrase, error):
+    old = make_key()
+    keeper.keep("prod", old, store="file")
+    closed = Keeper(keeper.index, {"file": Vault(str(tmp_path), passphrase, CHEAP)})
+    for workspace in ("prod", "dev"):
+        with pytest.raises(error):
+            closed.keep(workspace, make_key(), store="file")
+        assert closed.index.read().unfinished == []
+    assert keeper.read("prod") == old
+
+
+def test_what_another_store_may_have_taken_stays_announced(keeper):
+    keeper.stores["keyring"].fails = {"put"}
+    with pytest.raises(StoreLocked):
+        keeper.keep("prod", make_key())
+    assert keeper.index.read().unfinished == [Leftover("keyring", "prod", "current")]
 
 
 @pytest.mark.parametrize("store", ["keyring", "memory"])
