@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import os
+import re
 import shlex
 from collections.abc import Iterator
 from typing import Any
@@ -79,7 +80,7 @@ def complete(event: Any) -> list[str]:
 def _words(line: str, context: Context) -> list[str]:
     """The words of a line; a first one that is no sub-command is a workspace to use."""
     try:
-        words = shlex.split(line)
+        words = shlex.split(_without_comment(line))
     except ValueError:
         raise WrongUsage("A quote is not closed.", "Try: %mistral_key help") from None
     if not words:
@@ -100,6 +101,15 @@ def _words(line: str, context: Context) -> list[str]:
             f"Did you mean: %mistral_key {meant[0]}? For a new workspace: %mistral_key use {words[0]}",
         )
     return ["use", *words]
+
+
+def _without_comment(line: str) -> str:
+    """The line up to a ``#`` that begins a word, as in Python and in a shell; IPython hands over all of it."""
+    for comment in re.finditer(r"(?:^|\s)#", line):
+        with contextlib.suppress(ValueError):  # a quote is open: then it is no comment
+            shlex.split(line[: comment.start()])
+            return line[: comment.start()]
+    return line
 
 
 def _reminder() -> str:

@@ -131,6 +131,21 @@ def test_the_options_of_a_sub_command_are_a_word_away(line: str, kernel: RealKer
     assert "--keep-old" in told
 
 
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("%mistral_key add dev --name laptop # it's mine", "laptop"),
+        ("%mistral_key add dev --name laptop#2", "laptop#2"),
+        ("%mistral_key add dev --name 'a # b' # 'and", "a # b"),
+    ],
+)
+def test_a_comment_ends_a_line(line: str, name: str, kernel: RealKernel, sandbox: Sandbox, environ: Env) -> None:
+    ran = kernel.run(line, answers=[sandbox.make_key().reveal(), ""])
+    assert ran.status == "ok", ran.error
+    kept = json.loads(Path(environ["MISTRAL_NB_HOME"], "workspaces.json").read_text())["workspaces"]["dev"]
+    assert kept["name"] == name
+
+
 def test_magics_return_nothing_but_for_reports(kernel: RealKernel, sandbox: Sandbox) -> None:
     key = sandbox.make_key()
     kernel.run("%mistral_key add dev", answers=[key.reveal(), ""])
