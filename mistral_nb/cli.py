@@ -66,7 +66,8 @@ def _run(words: list[str]) -> int:
 def _run_action(words: list[str]) -> int:
     from mistral_nb.actions import drive, load
     from mistral_nb.actions.context import Context
-    from mistral_nb.commands import CLI, commands, no_such, parser
+    from mistral_nb.commands import CLI, commands
+    from mistral_nb.parsing import no_such, parser
 
     words = ["help"] if words in ([], ["-h"], ["--help"]) else words
     if words[0] == "--version":

@@ -12,11 +12,12 @@ from mistral_nb import config, session
 from mistral_nb import report as drawing
 from mistral_nb.actions.context import Context
 from mistral_nb.actions.reminders import reminder
-from mistral_nb.commands import CLI, MAGIC, commands, parser
+from mistral_nb.commands import CLI, MAGIC, commands
 from mistral_nb.errors import Cancelled, MistralNbError, WrongUsage
 from mistral_nb.kernel import cell, guard
 from mistral_nb.kernel.ask import can_ask
 from mistral_nb.key import Secret, key_or_none, key_shaped
+from mistral_nb.parsing import parser
 from mistral_nb.report import Report
 from mistral_nb.store.index import Index
 

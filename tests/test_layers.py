@@ -16,6 +16,7 @@ LAYERS = (  # from the bottom; those of one row do not import one another
     {"home", "key", "terminal"},
     {"files", "report"},
     {"config", "asker", "commands"},
+    {"parsing"},
     {"scrub", "store", "api"},
     {"watch"},
     {"session"},

@@ -4,14 +4,19 @@ import re
 import tomllib
 from pathlib import Path
 
-from mistral_nb.commands import COMMANDS, as_markdown
+from mistral_nb.commands import CLI, COMMANDS, MAGIC
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_table_of_sub_commands_is_the_one_in_the_code() -> None:
-    assert as_markdown() in README
+    lines = ["| sub-command | `%mistral_key` | `mistral-nb` | does |", "|---|---|---|---|"]
+    for command in COMMANDS:
+        ticks = ("✓" if host in command.hosts else "" for host in (MAGIC, CLI))
+        usage = command.usage().replace("|", "\\|")
+        lines.append(f"| `{usage}` | {' | '.join(ticks)} | {command.does} |")
+    assert "\n".join(lines) in README
 
 
 def test_every_sub_command_has_an_action_file_of_its_name() -> None:

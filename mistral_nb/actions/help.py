@@ -1,7 +1,8 @@
 """`help`: the sub-commands of this host, or what one of them takes, from the table."""
 
 from mistral_nb.actions.context import Context
-from mistral_nb.commands import Command, commands, no_such, shown
+from mistral_nb.commands import Command, commands, shown
+from mistral_nb.parsing import no_such
 from mistral_nb.report import Action, Report, Row
 
 ONE_CELL = (
