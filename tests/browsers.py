@@ -167,9 +167,6 @@ class Notebook:
         self.cell(number).locator(".cm-content").click()
         self.page.keyboard.press("Shift+Enter")
 
-    def run_all(self) -> None:
-        self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
-
     def output(self, number: int) -> str:
         return self.cell(number).locator(".jp-Cell-outputArea").inner_text()
 

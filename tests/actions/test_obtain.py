@@ -9,7 +9,7 @@ from keys import make_key
 
 from mistral_nb.actions.context import Context
 from mistral_nb.api.sandbox import Sandbox
-from mistral_nb.errors import CannotAsk, MistralNbError, NotAKey, StoreError, WrongPassphrase, WrongUsage
+from mistral_nb.errors import CannotAsk, MistralNbError, NotAKey, PassphraseNeeded, WrongPassphrase, WrongUsage
 from mistral_nb.store.index import Index
 
 NewContext = Callable[..., Context]
@@ -68,7 +68,7 @@ def test_on_the_command_line_a_store_that_failed_is_tried_again_with_the_same_ke
         act(new_context("cli"), "add", answers, workspace="dev")
         assert new_context().keeper.read("dev") == key
     else:
-        with pytest.raises(StoreError):
+        with pytest.raises(PassphraseNeeded, match="passphrase"):
             act(new_context("cli"), "add", answers, workspace="dev")
 
 
@@ -160,7 +160,7 @@ def test_forgetting_with_a_wrong_passphrase_changes_nothing(
     act(new_context("cli"), "add", {"key": sandbox.make_key(), "expires": ""}, workspace="dev")
     with open(environ["MISTRAL_NB_PASSPHRASE_FILE"], "w") as file:
         file.write("another passphrase")
-    with pytest.raises(StoreError):
+    with pytest.raises(WrongPassphrase):
         act(new_context("cli"), "forget", workspace="dev", yes=True)
     assert list(new_context().keeper.workspaces()) == ["dev"]
     assert new_context().contents().unfinished == []

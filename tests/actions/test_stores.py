@@ -14,7 +14,16 @@ from acting import act
 from keys import make_key
 
 from mistral_nb.actions.context import Context
-from mistral_nb.errors import CannotAsk, PassphraseNeeded, StoreError, StoreUnavailable, WrongPassphrase, WrongUsage
+from mistral_nb.errors import (
+    CannotAsk,
+    PassphraseNeeded,
+    StoreError,
+    StoreUnavailable,
+    VaultDamaged,
+    VaultTruncated,
+    WrongPassphrase,
+    WrongUsage,
+)
 from mistral_nb.key import Key, Secret
 from mistral_nb.store import backup as backups
 from mistral_nb.store.envelope import Kdf
@@ -201,8 +210,9 @@ def test_a_damaged_backup_is_said_and_changes_nothing(
     path = tmp_path / "backup"
     act(new_context(), "backup", path=str(path))
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(StoreError):
+    with pytest.raises((VaultDamaged, VaultTruncated)) as caught:
         act(new_context(), "restore", path=str(path))
+    assert str(path) in str(caught.value)
     assert read(new_context) == kept
 
 

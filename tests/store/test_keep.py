@@ -230,7 +230,7 @@ def test_an_item_that_is_gone_is_said_with_workspace_tail_and_place(keeper):
 def test_an_item_that_holds_another_key_is_not_given_out(keeper):
     keeper.keep("prod", make_key())
     keeper.stores["keyring"].items["prod", "current"] = make_key()
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreError, match="not in the keyring any more"):
         keeper.read("prod")
 
 
