@@ -16,7 +16,7 @@ _TRIES = 3
 
 
 def action(context: Context, wishes: obtain.Wishes) -> Action:
-    from mistral_nb.api.admin import BACKOFFICE, UNTRIED
+    from mistral_nb.api.admin_trouble import BACKOFFICE, UNTRIED
 
     name = choose.checked_name(wishes.workspace or ADMIN)
     yield from admin_key.agree_to_host(context)

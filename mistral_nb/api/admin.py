@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from mistral_nb.api import admin_bodies, trouble
+from mistral_nb.api import admin_bodies, admin_trouble, trouble
 from mistral_nb.api.admin_bodies import Created, Listed, Usage
+from mistral_nb.api.admin_trouble import ORGANISATION_KEYS, UNTRIED
 from mistral_nb.api.client import Answer, Attempt, check_host, host_of, running, tls_settings
-from mistral_nb.api.verdict import BILLING, STATUS, Kind, Verdict, clean, message_in, parsed_json
+from mistral_nb.api.verdict import Kind, Verdict, parsed_json
 from mistral_nb.errors import AdminFailed
 from mistral_nb.key import Key
 
-UNTRIED = "Mistral's Admin API is a preview: this follows its documentation and was never tried with the real one."
-BACKOFFICE = "https://docs.mistral.ai/admin/admin-api/authentication"
-ORGANISATION_KEYS = "https://admin.mistral.ai/plateforme/api-keys"
+__all__ = ["ORGANISATION_KEYS", "UNTRIED", "Admin", "Ask", "Wish", "may_be_done", "verify"]
+
 SECONDS = 15.0  # a request
 PAGE = 100
 _KINDS: tuple[Kind, ...] = ("refused", "not permitted", "no payment", "rate limited", "server error")
@@ -74,7 +74,7 @@ class Admin:
         body |= {"expiration": wish.expires} if wish.expires else {}
         made = admin_bodies.created(self._ask(Ask("make a key", "POST", "/api-keys", body=body)))
         if made is None:
-            raise _not_understood("make a key", "its answer names no key_id")
+            raise admin_trouble.not_understood("make a key", "its answer names no key_id")
         return made
 
     def delete(self, key_id: str) -> bool:
@@ -97,7 +97,7 @@ class Admin:
         query |= {"workspace_id": workspace_id} if workspace_id else {}
         told = admin_bodies.usage(self._ask(Ask("tell the costs", "GET", "/usage", query)))
         if told is None:
-            raise _not_understood("tell the costs", "its answer names no costs")
+            raise admin_trouble.not_understood("tell the costs", "its answer names no costs")
         return told
 
     def _entries(self, what: str, path: str, name: str = "") -> Iterator[Any]:
@@ -109,7 +109,7 @@ class Admin:
             query: dict[str, str | int] = {"limit": PAGE, "offset": offset, **({"name": name} if name else {})}
             entries = admin_bodies.page(self._ask(Ask(what, "GET", path, query)))
             if entries is None:
-                raise _not_understood(what, "its answer holds no list")
+                raise admin_trouble.not_understood(what, "its answer holds no list")
             before = len(known)
             for entry in entries:
                 if (mark := _mark(entry)) not in known:
@@ -129,10 +129,11 @@ class Admin:
             elif answer.status == 401:  # 403 tells more
                 answer = other
         if not 200 <= answer.status < 300:
-            raise _failed(ask.what, answer, self.key, host_of(self.base))
+            raise admin_trouble.refused(ask.what, answer.status, answer.body, self.key, host_of(self.base))
         data = parsed_json(answer.body)
         if data is None and not any_answer:
-            raise _not_understood(ask.what, f"something else answered at {host_of(self.base)} (HTTP {answer.status})")
+            other_server = f"something else answered at {host_of(self.base)} (HTTP {answer.status})"
+            raise admin_trouble.not_understood(ask.what, other_server)
         return data
 
     def _exchange(self, ask: Ask, *, other_way: bool = False) -> Answer:
@@ -142,7 +143,7 @@ class Admin:
             if attempt.answer is not None:
                 return attempt.answer
             verdict = attempt.verdict or trouble.too_slow(attempt.doing, self.seconds)
-        failed = f"Mistral's Admin API could not be asked to {ask.what}. {_about(verdict)}"
+        failed = f"Mistral's Admin API could not be asked to {ask.what}. {admin_trouble.about(verdict)}"
         raise AdminFailed(failed, UNTRIED, "unreachable")
 
 
@@ -207,52 +208,7 @@ class _Attempt(Attempt):
             return Answer(response.status_code, dict(response.headers), self._body(response))
 
 
-_SAYS: Mapping[int, tuple[str, str, str]] = {
-    401: (
-        "refused",
-        "it does not accept the key …{tail}",
-        f"An Admin key is made in the Backoffice; an ordinary key never is one ({BACKOFFICE}).",
-    ),
-    402: ("no payment", "the organisation has no credit left or an unpaid invoice", f"See {BILLING}."),
-    403: (
-        "not permitted",
-        "the Admin key …{tail} has no right to that",
-        "Give it that right in the Backoffice, or do it by hand: " + ORGANISATION_KEYS,
-    ),
-    404: ("missing", "it knows nothing of that kind (HTTP 404)", "The Admin API is for enterprises; see " + BACKOFFICE),
-    429: ("rate limited", "too many requests were sent", "Try again in a minute."),
-}
-
-
 def _mark(entry: Any) -> str:
     """What tells an entry of a list from the others."""
     names = ("key_id", "id", "uuid") if isinstance(entry, dict) else ()
     return next((str(entry[name]) for name in names if entry.get(name)), repr(entry))
-
-
-def _failed(what: str, answer: Answer, key: Key, host: str) -> AdminFailed:
-    """What a refusal means. What the answer says is repeated without the key."""
-    told = clean(message_in(parsed_json(answer.body)), key)
-    said = f' It said: "{told}".' if told else ""
-    status = answer.status
-    if status in _SAYS:
-        kind, why, todo = _SAYS[status]
-    elif status >= 500:
-        kind, why, todo = "server error", f"{host} has a problem of its own (HTTP {status})", f"See {STATUS}."
-    elif 300 <= status < 400:
-        why = f"{host} answered with a redirect, which was not followed"
-        kind, todo = "unreachable", "Check MISTRAL_NB_API."
-    else:
-        kind, why, todo = "rejected", f"it rejects the request (HTTP {status})", "Do it by hand: " + ORGANISATION_KEYS
-    failed = f"Mistral's Admin API did not {what}: {why.format(tail=key.tail)}.{said}"
-    return AdminFailed(failed, f"{todo} {UNTRIED}", kind)
-
-
-def _not_understood(what: str, why: str) -> AdminFailed:
-    failed = f"Mistral's Admin API was asked to {what}, but {why}."
-    return AdminFailed(failed, f"Check MISTRAL_NB_API, or look here: {ORGANISATION_KEYS} {UNTRIED}", "not understood")
-
-
-def _about(verdict: Verdict) -> str:
-    """The sentence of a connection that failed, without what it says of an ordinary key."""
-    return verdict.sentence.replace("This says nothing about the key: keep it. ", "")
