@@ -240,5 +240,8 @@ def test_a_kernel_without_a_keyring_keeps_a_key_in_memory_on_enter(environ: Env,
     assert [file for file, data in kept.items() if key.reveal().encode() in data] == []
 
 
-def test_a_clean_environment_has_no_key(tmp_path: Path) -> None:
-    assert not [name for name in clean_environment(tmp_path) if "API_KEY" in name]
+def test_a_clean_environment_has_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = make_key()
+    for name in ("MISTRAL_API_KEY", "MISTRAL_ADMIN_API_KEY", "CODESTRAL_API_KEY", "LLM_MISTRAL_KEY"):
+        monkeypatch.setenv(name, key.reveal())
+    assert key.reveal() not in clean_environment(tmp_path).values()

@@ -89,9 +89,17 @@ def test_a_config_file_of_the_user_s_is_not_read(kept: Key, environ: dict[str, s
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_what_opens_the_connection_is_not_written_down(kept: Key, environ: dict[str, str]) -> None:
-    environ["SSLKEYLOGFILE"] = "/nowhere"
-    assert "SSLKEYLOGFILE" not in curl(environ, "-s", "/v1/models", "-w", "x").stdout
+def test_what_opens_the_connection_is_not_written_down(kept: Key, sandbox: Sandbox, environ: dict[str, str]) -> None:
+    environ |= {"SSLKEYLOGFILE": "/nowhere", "A_VARIABLE_OF_THE_USER_S": "/nowhere"}
+    sandbox.fail("silent")
+    command = [sys.executable, "-m", "mistral_nb", "curl", "-s", "/v1/models"]
+    with subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, cwd=environ["HOME"]) as process:
+        try:
+            shown = _of_curl(process.pid)
+        finally:
+            process.kill()
+    assert b"A_VARIABLE_OF_THE_USER_S=" in shown
+    assert b"SSLKEYLOGFILE" not in shown
 
 
 def test_a_protected_workspace_is_used_after_a_yes_and_named(kept: Key, environ: dict[str, str]) -> None:
