@@ -27,7 +27,7 @@ def status() -> Report:
 
 
 def key(workspace: str | None = None, *, force: bool = False, yes: bool = False) -> LiveKey:
-    shell = _shell()
+    shell = _guarded_shell()
     context = Context(host=MAGIC, interactive=can_ask(shell), say=print)
     return drive(live.action(context, workspace, force=force, yes=yes), lambda ask: answer(shell, ask), print)
 

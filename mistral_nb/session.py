@@ -39,12 +39,18 @@ Callback = Callable[[Change], None]
 _subscribers: list[Callback] = []
 _origins: dict[str, str] = {}
 _unremembered: dict[str, str] = {}
+_came: list[Key] = []
 
 
 def on_change(callback: Callback) -> Callable[[], None]:
     """Call ``callback`` at every `Change`; the function returned ends that."""
     _subscribers.append(callback)
     return lambda: _subscribers.remove(callback) if callback in _subscribers else None
+
+
+def came() -> tuple[Key, ...]:
+    """Every key that came into this process: a subscriber that begins later missed their changes."""
+    return tuple(_came)
 
 
 def enter(key: Key, index: Index, state: str = LIVE) -> None:
@@ -150,5 +156,7 @@ def put_back(state: Before, environ: MutableEnviron | None = None) -> None:
 
 
 def _tell(change: Change) -> None:
+    if change.key not in _came:
+        _came.append(change.key)
     for callback in tuple(_subscribers):
         callback(change)

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from mistral_nb import session
 from mistral_nb.kernel import literals, recording, writeback, written
 from mistral_nb.kernel.guarded import GuardedSession
 from mistral_nb.kernel.known import KNOWN
@@ -53,7 +52,7 @@ def start(shell: Any) -> None:
         return
     guard = _guards[id(shell)] = _Guard(shell)
     if not _unsubscribe:
-        _unsubscribe.append(session.on_change(KNOWN.follow))
+        _unsubscribe.append(KNOWN.follow())
     KNOWN.needles()
     kernel_session = _session(shell)
     if kernel_session is not None:
@@ -79,6 +78,8 @@ def stop(shell: Any) -> None:
     guard = _guards.pop(id(shell), None)
     if guard:
         guard.remove()
+    while _unsubscribe and not _guards:
+        _unsubscribe.pop()()
 
 
 def state(shell: Any) -> State:

@@ -1,11 +1,13 @@
 """The secrets of this process: what its variables hold now, and every one that was ever here."""
 
 import os
+from collections.abc import Callable
+from typing import Any
 
+from mistral_nb import session
 from mistral_nb.config import KEY_VARIABLES, PASSPHRASE_VARIABLE
 from mistral_nb.kernel.needles import Needles
 from mistral_nb.key import Secret
-from mistral_nb.session import Change
 from mistral_nb.watch import secrets_in
 
 _NAMES = (*KEY_VARIABLES, PASSPHRASE_VARIABLE)
@@ -23,9 +25,39 @@ class Known:
         if secret not in self._secrets:
             self._secrets.append(secret)
 
-    def follow(self, change: Change) -> None:
-        """To be called at every change of `mistral_nb.session`."""
-        self.add(change.key)
+    def follow(self) -> Callable[[], None]:
+        """Learn every key that comes into this process, or came; the function returned ends that."""
+        endings = [session.on_change(lambda change: self.add(change.key)), *map(self._watch, _environments())]
+        for key in session.came():
+            self.add(key)
+
+        def end() -> None:
+            for ending in endings:
+                ending()
+
+        return end
+
+    def _watch(self, environ: Any) -> Callable[[], None]:
+        """Learn what is set in ``environ`` at once: it may be gone before a message is sent.
+
+        The object itself must stay, as everybody holds it; so it changes its class.
+        """
+        usual = type(environ)
+
+        def set_and_learn(this: Any, name: Any, value: Any) -> None:
+            usual.__setitem__(this, name, value)
+            if this.encodekey(name) in _ENCODED:
+                for secret in secrets_in({os.fsdecode(name): os.fsdecode(value)}):
+                    self.add(secret)
+
+        watched = type(usual.__name__, (usual,), {"__setitem__": set_and_learn})
+        environ.__class__ = watched
+
+        def end() -> None:
+            if type(environ) is watched:
+                environ.__class__ = usual
+
+        return end
 
     def has(self, secret: Secret) -> bool:
         return secret in self._secrets
@@ -46,6 +78,11 @@ class Known:
             needles = Needles(secrets)
             self._needles = (len(secrets), needles)
         return needles
+
+
+def _environments() -> list[Any]:
+    """The environment as text, and where there is one, as bytes."""
+    return [os.environ, os.environb] if os.supports_bytes_environ else [os.environ]
 
 
 def _values() -> tuple[object, ...]:

@@ -1,0 +1,102 @@
+"""How the guard comes to know a key, also one that is there for a moment only."""
+
+import pytest
+from acting import PASSPHRASE
+from kernels import clean_environment, start_kernel
+from keys import make_key, make_text
+from leaks import found
+from recorder import recorded_kernel
+
+from mistral_nb.api.sandbox import Sandbox
+from mistral_nb.key import MARKER, Secret
+from mistral_nb.store.index import Index
+from mistral_nb.store.life import LifeKeeper
+from mistral_nb.store.vault import Vault
+
+KEY = make_text()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A kernel's environment, and the key that is kept for ``dev``."""
+    folder, key = tmp_path_factory.mktemp("learns"), make_key()
+    file = folder / "passphrase"
+    file.write_text(PASSPHRASE)
+    file.chmod(0o600)
+    with Sandbox() as sandbox:
+        env = clean_environment(
+            folder, MISTRAL_NB_API=sandbox.url, MISTRAL_NB_STORE="file", MISTRAL_NB_PASSPHRASE_FILE=str(file)
+        )
+        home = env["MISTRAL_NB_HOME"]
+        LifeKeeper(Index(home), {"file": Vault(home, Secret(PASSPHRASE))}).keep("dev", key, {}, "file")
+        yield env, key.reveal()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "mistral_nb.use('dev'); K = os.environ['MISTRAL_API_KEY']",
+        "K = mistral_nb.key('dev')()",
+        "K = mistral_nb.auth('dev')._live()",
+    ],
+)
+def test_a_key_taken_in_python_is_guarded_without_load_ext(world, code):
+    env, key = world
+    with start_kernel(env) as kernel:
+        ran = kernel.run(f"import os, mistral_nb\n{code}\nprint(K)\nK")
+        assert ran.status == "ok", ran.shown
+        assert ran.text.endswith(f"{MARKER}\n")
+        assert key not in "".join(kernel.messages)
+        kernel.run("%load_ext mistral_nb\n%unload_ext mistral_nb")
+        assert key in kernel.run("print(K)").text  # the search finds it where it is
+
+
+def test_a_key_that_came_before_the_guard_is_known_to_it(world):
+    env, key = world
+    with start_kernel(env) as kernel:
+        ran = kernel.run(
+            "from mistral_nb.actions import drive, live; from mistral_nb.actions.context import Context\n"
+            "K = drive(live.action(Context(), 'dev'), None, print)()"
+        )
+        assert ran.status == "ok", ran.shown
+        assert key in kernel.run("print(K)").text
+        assert kernel.run("%load_ext mistral_nb\nprint(K)").text == f"{MARKER}\n"
+
+
+MOMENTS = {
+    "patched": "with unittest.mock.patch.dict(os.environ, MISTRAL_API_KEY=late): pass",
+    "set and removed": "os.environ['MISTRAL_API_KEY'] = late; del os.environ['MISTRAL_API_KEY']",
+    "by setdefault": "os.environ.setdefault('CODESTRAL_API_KEY', late); os.environ.pop('CODESTRAL_API_KEY')",
+    "by update": "os.environ.update(LLM_MISTRAL_KEY=late); os.environ.pop('LLM_MISTRAL_KEY')",
+    "as bytes": "os.environb[b'MISTRAL_API_KEY'] = late.encode(); del os.environb[b'MISTRAL_API_KEY']",
+    "as a passphrase": "os.environ['MISTRAL_NB_PASSPHRASE'] = late; del os.environ['MISTRAL_NB_PASSPHRASE']",
+}
+
+
+@pytest.fixture(scope="module")
+def recorder(tmp_path_factory):
+    with recorded_kernel(tmp_path_factory.mktemp("kernel"), KEY, guarded=True) as running:
+        yield running
+
+
+@pytest.mark.parametrize("code", MOMENTS.values(), ids=MOMENTS.keys())
+def test_a_key_that_is_in_the_environment_between_two_messages_is_known(recorder, code):
+    late, kernel = make_text(), recorder.kernel
+    made = f"import os, unittest.mock\nlate = ''.join({list(late)!r})\n"
+    recorder.frames = []
+    assert kernel.run(f"{made}{code}\nprint(late)").text == f"{MARKER}\n"
+    assert not found(recorder.frames, late)
+
+
+def test_a_key_under_another_name_is_not_looked_for(recorder):
+    other = make_text()
+    code = f"other = ''.join({list(other)!r}); os.environ['SOMETHING'] = other; print(other)"
+    assert recorder.kernel.run(code).text == f"{other}\n"
+
+
+def test_the_environment_is_given_back(recorder):
+    asked = "print(*(type(e) is os._Environ for e in (os.environ, os.environb)), isinstance(os.environ, os._Environ))"
+    assert recorder.kernel.run(asked).text == "False False True\n"
+    recorder.kernel.run("%unload_ext mistral_nb")
+    assert recorder.kernel.run(asked).text == "True True True\n"
+    recorder.kernel.run("%load_ext mistral_nb")
