@@ -29,7 +29,7 @@ def _ask_the_api(key: Key, base: str) -> "Verdict":
     return verify(key, base)
 
 
-@dataclass
+@dataclass(repr=False)
 class Context:
     """One call of one action. ``interactive``: somebody is there to answer. ``form``: the host shows a
     form, so what is optional is asked for as well."""
@@ -44,6 +44,9 @@ class Context:
     verify: Verify = _ask_the_api
     sleep: Callable[[float], None] = time.sleep
     problem: str = ""  # why the index could not be read, once that was found
+
+    def __repr__(self) -> str:
+        return f"<Context {self.host}>"  # the environment holds a key
 
     @cached_property
     def config(self) -> config.Config:

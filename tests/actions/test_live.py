@@ -46,6 +46,8 @@ def test_it_returns_the_key_and_does_not_touch_the_environment(
     assert reading() == kept.reveal()
     assert "MISTRAL_API_KEY" not in environ
     assert repr(reading) == f"<mistral_nb.key prod …{kept.tail}>"
+    environ["MISTRAL_API_KEY"] = kept.reveal()
+    assert kept.reveal() in f"{environ}"
     assert kept.reveal() not in f"{vars(reading)} {vars(LiveAuth(reading))} {LiveAuth(reading)!r}"
 
 
