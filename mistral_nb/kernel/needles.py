@@ -5,19 +5,17 @@ interpreter's own search and does the rest only where one of them turns up. (`mi
 decodes each token instead: thorough, and too slow here.)
 """
 
-import json
 import re
-from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from mistral_nb.kernel import ways
 from mistral_nb.key import MARKER, Secret
 from mistral_nb.scrub.shapes import FRAGMENT
 
 _ANCHOR = 7  # two of these find any 15 characters in a row of a key of 32
 _STRETCH = 29_000  # CPython searches stretches under 30,000 bytes with its faster algorithm
-_UNCOVERED = (0, 2, 3)  # how many base64 digits depend on the 0, 1 or 2 bytes before the key
-_SAFE = re.compile(r"[ -~]+")  # written in JSON as it is, save for quote and backslash
+_SAFE = re.compile(r"""[ !#-\[\]-~]+""")  # written in JSON as it is
 _ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{0,4}|.)?\Z", re.DOTALL)
 
 Span = tuple[int, int]
@@ -154,65 +152,35 @@ class Needles:
 
     def _add_plain(self, secret: Secret) -> None:
         text = secret.reveal()
-        fits = bool(_SAFE.fullmatch(text)) and not set(text) & {'"', "\\"}
-        form = Form(text, FRAGMENT if fits else len(text))
-        self.forms.append(form)
-        if fits:
+        form = Form(text, FRAGMENT)
+        if _SAFE.fullmatch(text):
+            self.forms.append(form)
             for offset in _places(len(text) - form.shortest, form.shortest - _ANCHOR):
                 part = text[offset : offset + _ANCHOR]
                 self._anchors.append(_Anchor(part.encode(), part, form, offset))
-        else:
-            for packed in _packings(text):
-                self._anchors.append(_Anchor(packed, text, form, 0))
+        for way in sorted(ways.written(text) - {form.text for form in self.forms}):
+            self._add_whole(Form(way, len(way)), self._anchors)
         for encoding in ("utf-16-le", "utf-32-le"):
             self._wide.append(_Anchor(text.encode(encoding, "surrogatepass"), text, form, 0))
 
     def _add_encoded(self, secret: Secret) -> None:
         data = secret.reveal().encode("utf-8", "surrogatepass")
-        for text in sorted(_base64_forms(data) | _hex_forms(data)):
-            shortest = FRAGMENT * 2 if text in _hex_forms(data) else FRAGMENT * 4 // 3
-            self._add_whole(Form(text, shortest), self._anchors)
-        for text in sorted(_percent_forms(data)):
+        for text in sorted(ways.in_hex(data)):
+            self._add_whole(Form(text, FRAGMENT * 2), self._anchors)
+        for text in sorted(ways.in_base64(data)):
+            self._add_whole(Form(text, FRAGMENT * 4 // 3), self._anchors)
+        for text in sorted(ways.in_percent(data)):
             self._add_whole(Form(text, FRAGMENT * 3), self._percent)
 
     def _add_whole(self, form: Form, anchors: list[_Anchor]) -> None:
         self.forms.append(form)
-        anchors.append(_Anchor(form.text.encode(), form.text, form, 0))
+        anchors.append(_Anchor(ways.packed(form.text), form.text, form, 0))
 
 
 def _places(last: int, reach: int) -> Iterator[int]:
     """Offsets such that each start from 0 to ``last`` has one at most ``reach`` behind it."""
     for offset in range(reach, last + reach + 1, reach + 1):
         yield min(offset, last)
-
-
-def _base64_forms(data: bytes) -> set[str]:
-    """The base64 digits that depend on the data alone, for each of the three places it can start at."""
-    forms = set()
-    for encode in (b64encode, urlsafe_b64encode):
-        for before, uncovered in enumerate(_UNCOVERED):
-            digits = encode(bytes(before) + data).decode()
-            forms.add(digits[uncovered : (before + len(data)) * 8 // 6])
-    return forms
-
-
-def _hex_forms(data: bytes) -> set[str]:
-    return {data.hex(), data.hex().upper()}
-
-
-def _percent_forms(data: bytes) -> set[str]:
-    return {"".join(map(form.__mod__, data)) for form in ("%%%02x", "%%%02X")}
-
-
-def _packings(text: str) -> set[bytes]:
-    """A text with quotes or other scripts as JSON writes it, and as repr and JSON inside JSON do."""
-    once = {text, repr(text)[1:-1], _quoted(text), _quoted(text, ascii_only=True)}
-    twice = {_quoted(way, ascii_only=only) for way in once for only in (False, True)}
-    return {_quoted(way).encode("utf-8", "surrogatepass") for way in once | twice}
-
-
-def _quoted(text: str, ascii_only: bool = False) -> str:
-    return json.dumps(text, ensure_ascii=ascii_only)[1:-1]
 
 
 def _end_of_escape(text: str, start: int) -> int:

@@ -4,6 +4,7 @@ import base64
 import json
 import pickle
 import random
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from keys import make_key, make_text
 from leaks import forms, longest_run
 
+from mistral_nb.kernel.carry import Carry
 from mistral_nb.kernel.needles import Needles
 from mistral_nb.key import MARKER, Key, Secret
 
@@ -109,10 +111,55 @@ def test_a_buffer_keeps_its_length_and_loses_its_key(encoding):
     assert clean.endswith(b"\xff\x00 after")
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["correct horse battery staple", 'he said "open" \\ the vault', "schlüssel für den tresor", "ключ от всех дверей"],
-)
+PASSPHRASES = [
+    "correct horse battery staple",
+    "it's a horse, isn't it?",
+    'he said "open" \\ the vault',
+    "it's a \"mix\" of 'both' \\' quotes",
+    "schlüssel für den tresor",
+    "ключ от всех дверей",
+    "two\nlines\tof a passphrase",
+]
+WAYS = {
+    "plain": str,
+    "repr": repr,
+    "in a list": lambda text: repr([text]),
+    "with another quote": lambda text: repr([text + "'", text + '"', text + "'\""]),
+    "ascii": ascii,
+    "json": lambda text: json.dumps(text, ensure_ascii=False),
+    "ascii json": json.dumps,
+    "json in json": lambda text: json.dumps([json.dumps([text])]),
+    "bytes": lambda text: repr(text.encode()),
+    "bytes with another quote": lambda text: repr([(text + "'").encode(), (text + '"').encode()]),
+}
+
+
+def runs_of(text: str, way: str) -> int:
+    """How many stretches of letters, as the way of writing leaves them, are still there."""
+    return sum(word in way for word in re.findall("[A-Za-z]{4,}", text))
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
+@pytest.mark.parametrize("text", PASSPHRASES)
+def test_a_passphrase_goes_from_a_text_and_from_a_message(text, way):
+    needles, shown = Needles([Secret(text)]), way(text)
+    for clean in (needles.redact(shown), *json.loads(needles.redact_packed(packed([shown])))):
+        assert MARKER in clean
+        assert runs_of(text, clean) == 0
+    assert runs_of(text, shown) or not re.search("[A-Za-z]{4,}", text)  # the search finds what there is
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
+@pytest.mark.parametrize("text", PASSPHRASES)
+def test_a_passphrase_is_carried_however_it_is_written(text, way):
+    needles, carry, shown = Needles([Secret(text)]), Carry(), way(text)
+    pieces = [carry.feed(letter, needles) for letter in shown]
+    clean = "".join([*pieces, carry.flush(needles)])
+    assert MARKER in clean
+    assert runs_of(text, clean) == 0
+
+
+@pytest.mark.parametrize("text", PASSPHRASES)
 def test_a_passphrase_goes_however_it_is_written(text):
     needles = Needles([Secret(text)])
     ways = [text, repr(text), json.dumps(text), json.dumps(json.dumps(text)), {"p": text}]
