@@ -16,10 +16,10 @@ from mistral_nb.commands import CLI, MAGIC, commands
 from mistral_nb.errors import Cancelled, MistralNbError, WrongUsage
 from mistral_nb.kernel import cell, guard
 from mistral_nb.kernel.ask import can_ask
-from mistral_nb.key import Secret, key_or_none, key_shaped
+from mistral_nb.key import Key, Secret, key_or_none, key_shaped
 from mistral_nb.parsing import parser
 from mistral_nb.report import Report
-from mistral_nb.store.index import Index
+from mistral_nb.store.index import COMPROMISED, Index
 
 NAME = "mistral_key"
 RETURNING = ("status", "verify", "doctor", "usage")  # what they return, IPython shows; the others print
@@ -141,7 +141,33 @@ def in_this_cell(line: str) -> Iterator[None]:
         print(f"{report.title if report else ''} For this cell alone.")  # noqa: T201, a host prints
         yield
     finally:
+        _put_back(state)
+
+
+def _put_back(state: session.Before) -> None:
+    """What was there before the cell, save for a key that was revoked meanwhile."""
+    key = key_or_none(state.key)
+    if key is None or not _is_revoked(key):
         session.put_back(state)
+        return
+    session.put_back(session.Before(None, None))
+    print(f"The key before this cell, …{key.tail}, was revoked: no key is set now. To set one: %{NAME}")  # noqa: T201, a host prints
+
+
+def _is_revoked(key: Key) -> bool:
+    try:
+        seen = Index(config.home(os.environ)).read().seen.get(key.fingerprint)
+    except MistralNbError:  # is reported elsewhere; the cell has to end as it began
+        return False
+    return seen is not None and seen.state == COMPROMISED
+
+
+def refuse_this_cell(_: str) -> None:
+    """What that line is until `in_this_cell` takes its place; a magic around it may have kept it from that."""
+    raise WrongUsage(
+        f"%%{NAME} could not be put around this cell, so nothing of it was run.",
+        f"Make %%{NAME} its first line, with the other magic below it; or in code: mistral_nb.key(…).",
+    )
 
 
 def _cell(line: str, cell: str) -> None:  # noqa: ARG001, IPython passes both

@@ -2,16 +2,18 @@
 
 So what the cell raises is what the front end hears, ``await`` stands at the top level, and every line
 keeps its number. The text is changed first (IPython must see code), then the tree: a ``with`` in the
-text would have to indent what follows, and with it the inside of strings.
+text would have to indent what follows, and with it the inside of strings. A magic that runs the text
+without changing the tree, such as ``%%prun``, runs a call that raises: no cell runs with the wrong key.
 """
 
 import ast
+import contextlib
 import re
 from typing import Any
 
 MAGIC = "%%mistral_key"
 _FIRST_LINE = re.compile(rf"{MAGIC}(?:[ \t]+(?P<words>.*?))?[ \t]*(?:\n|$)")
-_MODULE, _ENTER = "mistral_nb.magic", "in_this_cell"
+_MODULE, _ENTER, _REFUSE = "mistral_nb.magic", "in_this_cell", "refuse_this_cell"
 _LAST = "_mistral_nb_last"
 
 
@@ -32,7 +34,7 @@ def as_code(lines: list[str]) -> list[str]:
     match = _FIRST_LINE.fullmatch(lines[0]) if lines else None
     if not match:
         return lines
-    call = f'__import__("{_MODULE}", fromlist=["_"]).{_ENTER}({match["words"] or ""!r})\n'
+    call = f'__import__("{_MODULE}", fromlist=["_"]).{_REFUSE}({match["words"] or ""!r})\n'
     return [call, *_other_magic(as_code(lines[1:]))]
 
 
@@ -53,8 +55,9 @@ class WithKey(ast.NodeTransformer):
     """Puts what follows the call into its ``with``; a last expression is shown after it."""
 
     def visit_Module(self, module: ast.Module) -> ast.Module:
-        if module.body and _is_call(module.body[0]):
-            module.body = _within(module.body)
+        with contextlib.suppress(RecursionError):  # IPython would drop us for it, and later cells with us
+            if module.body and _is_call(module.body[0]):
+                module.body = _within(module.body)
         return module
 
 
@@ -69,14 +72,24 @@ def _within(body: list[ast.stmt]) -> list[ast.stmt]:
     shown: list[ast.stmt] = []
     if rest and isinstance(rest[-1], ast.Expr):
         last = rest[-1]
-        rest[-1] = ast.copy_location(ast.Assign([ast.Name(_LAST, ast.Store())], last.value), last)
-        take = ast.parse(f'__import__("builtins").globals().pop("{_LAST}")').body[0]
+        name = ast.copy_location(ast.Name(_LAST, ast.Store()), last)
+        rest[-1] = ast.copy_location(ast.Assign([name], last.value), last)
+        take = ast.parse(f'__import__("builtins").locals().pop("{_LAST}")').body[0]  # %%timeit makes it a function's
         shown = [_placed_at(take, last)]
-    block = ast.With([ast.withitem(call.value)], rest or [ast.Pass()])
-    return [*future, ast.fix_missing_locations(ast.copy_location(block, call)), *shown]
+    block = ast.With([ast.withitem(_entering(call))], rest or [ast.copy_location(ast.Pass(), call)])
+    return [*future, ast.copy_location(block, call), *shown]
+
+
+def _entering(call: ast.Expr) -> ast.expr:
+    """The call that refuses, as the one that enters."""
+    match call.value:
+        case ast.Call(ast.Attribute() as function):
+            function.attr = _ENTER
+    return call.value
 
 
 def _placed_at(node: ast.stmt, where: ast.stmt) -> ast.stmt:
+    """With a location throughout. Only for small trees of our own: what goes down a person's may go too deep."""
     for each in ast.walk(node):
         if isinstance(each, ast.expr | ast.stmt):
             ast.copy_location(each, where)
@@ -92,5 +105,5 @@ def _is_call(node: ast.stmt) -> bool:
                 [ast.Constant(str())],
             )
         ):
-            return (module, name) == (_MODULE, _ENTER)
+            return (module, name) == (_MODULE, _REFUSE)
     return False

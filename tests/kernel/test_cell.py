@@ -1,6 +1,7 @@
 """``%%mistral_key``: one cell with another workspace's key, in a real kernel."""
 
 import ast
+import contextlib
 import os
 import signal
 import time
@@ -23,7 +24,12 @@ ACTIVE = "__import__('os').environ.get('MISTRAL_NB_ACTIVE', '').split(':')[0]"
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory):
-    folder: Path = tmp_path_factory.mktemp("cell")
+    with _world(tmp_path_factory.mktemp("cell")) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def _world(folder: Path):
     file = folder / "passphrase"
     file.write_text(PASSPHRASE)
     file.chmod(0o600)
@@ -187,6 +193,53 @@ def test_unloading_takes_it_away_and_loading_brings_it_once(world):
     assert kernel.run("%%mistral_key prod\n1").status == "error"
     kernel.run("%load_ext mistral_nb\n%reload_ext mistral_nb")
     assert kernel.run("%%mistral_key prod\n1").text.count("For this cell alone") == 1
+
+
+DEEP = " + ".join(["1"] * 2500)  # too deep for Python itself
+
+
+def test_a_cell_that_goes_too_deep_does_not_cost_the_next_one_its_key(world):
+    kernel, _, _ = world
+    ran = kernel.run(f"%%mistral_key prod\nprint('ran')\n{DEEP}")
+    assert (ran.status, "ran\n" in ran.text) == ("error", False)
+    assert "'prod'" in kernel.run(f"%%mistral_key prod\n{ACTIVE}").shown
+    assert in_use(kernel) == "dev"
+
+
+def test_under_a_magic_that_takes_the_text_alone_nothing_runs(world):
+    kernel, _, _ = world
+    ran = kernel.run("%%prun -q\n%%mistral_key prod\nprint('ran')")
+    assert "could not be put around this cell, so nothing of it was run" in ran.shown
+    assert "ran\n" not in ran.text
+    ran = kernel.run(f"%%mistral_key prod\n%%prun -q\nprint({ACTIVE})")
+    assert ran.text.splitlines()[1] == "prod"
+
+
+@pytest.mark.parametrize("expression", [ACTIVE, f"print({ACTIVE})"])
+def test_it_can_be_timed(world, expression):
+    kernel, _, _ = world
+    ran = kernel.run(f"%%timeit -n1 -r2\n%%mistral_key prod\n{expression}")
+    assert ran.status == "ok", ran.shown
+    assert ran.text.count("For this cell alone") == 2
+    assert in_use(kernel) == "dev"
+
+
+def test_without_the_step_on_the_tree_no_cell_runs(world):
+    kernel, _, _ = world
+    kernel.run("t = get_ipython().ast_transformers; kept = t[:]; t.clear()")
+    ran = kernel.run("%%mistral_key prod\nprint('ran')")
+    assert (ran.status, ran.text) == ("error", "")
+    kernel.run("get_ipython().ast_transformers[:] = kept")
+    assert kernel.run("%%mistral_key prod\nprint('ran')").text.endswith("ran\n")
+
+
+def test_a_key_that_is_revoked_in_the_cell_does_not_come_back(tmp_path):
+    with _world(tmp_path) as (kernel, keys, _):
+        ran = kernel.run(f"%%mistral_key prod\n%mistral_key revoke dev --yes\nprint({ACTIVE})", answers=["no"])
+        assert "prod\n" in ran.text
+        assert f"The key before this cell, …{keys['dev'].tail}, was revoked: no key is set now." in ran.text
+        gone = "print([name in __import__('os').environ for name in ('MISTRAL_API_KEY', 'MISTRAL_NB_ACTIVE')])"
+        assert kernel.run(gone).text == "[False, False]\n"
 
 
 def test_other_cells_are_the_same_objects():
