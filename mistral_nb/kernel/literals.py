@@ -12,7 +12,7 @@ from mistral_nb.scrub.findings import KNOWN as KNOWN_TIER
 from mistral_nb.scrub.findings import REMEMBERED, SUSPECTED
 from mistral_nb.store.index import Index
 
-_TIERS = frozenset({KNOWN_TIER, REMEMBERED, SUSPECTED})
+_SURE = frozenset({KNOWN_TIER, REMEMBERED})
 _RUN = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{16,128}(?![A-Za-z0-9_-])")
 _MIX = re.compile(r"(?=.*[0-9])(?=.*[A-Z])(?=.*[a-z])")  # as all but one in 250 keys
 _told: set[tuple[str, str]] = set()
@@ -21,13 +21,15 @@ _in_cells: list[Key] = []
 
 def keys_in(code: str) -> list[Key]:
     """The keys that a cell's source holds: known, remembered, or of their shape where Mistral is named."""
-    texts = [run for run in _RUN.findall(code) if _MIX.match(run)]
-    if not texts:  # nearly every cell: what follows reads files
+    texts = set(_RUN.findall(code))
+    if not texts:  # most cells: what follows reads files
+        return []
+    tiers = _SURE | {SUSPECTED} if any(map(_MIX.match, texts)) else _SURE
+    _, findings = redact_text(code, watch.gather(extra=KNOWN.secrets()), tiers=tiers)
+    named = dict.fromkeys(finding.fingerprint for finding in findings if finding.tier in tiers)
+    if not named:
         return []
     runs = {fingerprint(text): text for text in texts}
-    known = tuple(KNOWN.secrets())
-    _, findings = redact_text(code, watch.gather(extra=known), tiers=_TIERS)
-    named = dict.fromkeys(finding.fingerprint for finding in findings if finding.tier in _TIERS)
     keys = (key_or_none(runs.get(name)) for name in named)
     return [key for key in keys if key]
 

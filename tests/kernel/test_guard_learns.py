@@ -1,5 +1,8 @@
 """How the guard comes to know a key, also one that is there for a moment only."""
 
+import random
+import string
+
 import pytest
 from acting import PASSPHRASE
 from kernels import clean_environment, start_kernel
@@ -8,7 +11,7 @@ from leaks import found
 from recorder import recorded_kernel
 
 from mistral_nb.api.sandbox import Sandbox
-from mistral_nb.key import MARKER, Secret
+from mistral_nb.key import MARKER, Key, Secret
 from mistral_nb.store.index import Index
 from mistral_nb.store.life import LifeKeeper
 from mistral_nb.store.vault import Vault
@@ -100,3 +103,21 @@ def test_the_environment_is_given_back(recorder):
     recorder.kernel.run("%unload_ext mistral_nb")
     assert recorder.kernel.run(asked).text == "True True True\n"
     recorder.kernel.run("%load_ext mistral_nb")
+
+
+SHAPES = {"no digit": string.ascii_letters, "lower case": string.ascii_lowercase + string.digits}
+
+
+@pytest.mark.parametrize("alphabet", SHAPES.values(), ids=SHAPES.keys())
+def test_a_remembered_key_in_a_cell_is_recognised_whatever_its_shape(world, alphabet):
+    env, _ = world
+    typed, unknown = ("".join(random.SystemRandom().choices(alphabet, k=32)) for _ in range(2))
+    Index(env["MISTRAL_NB_HOME"]).remember(Key(typed))
+    with start_kernel(env) as kernel:
+        kernel.run("%load_ext mistral_nb")
+        ran = kernel.run(f"mistral_key = '{typed}'; print(mistral_key)")
+        assert ran.text == f"{MARKER}\n"
+        assert f"This cell holds a key, …{typed[-4:]}, in clear." in ran.stderr
+        assert typed not in "".join(kernel.messages)
+        ran = kernel.run(f"mistral_key = '{unknown}'; print(mistral_key)")
+        assert (ran.text, ran.stderr) == (f"{unknown}\n", "")
