@@ -1,79 +1,101 @@
 """Magics that write files: the marker goes there, or the person is told at once that a key did."""
 
-import contextlib
 import os
 import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 from mistral_nb.files import write_atomically
 from mistral_nb.kernel.needles import Needles
+from mistral_nb.kernel.patches import EntryPatch
 
-_REWRITTEN = ("notebook", "history", "hist", "save")  # of these the marker loses nothing
-_AS_THEY_ARE = ("writefile", "file", "store", "logstart")  # the person's own content, or a file still open
-_CALL = re.compile(rf"^\s*%{{1,2}}({'|'.join((*_REWRITTEN, *_AS_THEY_ARE))})\b(.*)$", re.MULTILINE)
+_REWRITTEN = ("notebook", "history", "save")  # of these the marker loses nothing
+_AS_THEY_ARE = ("writefile", "store", "logstart")  # the person's own content, or a file still open
+_KINDS = ("line", "cell")
+_REDIRECTED = re.compile(r">\s*([^\s>]+)")
 
 Looking = Callable[[], Needles]
 Stamp = tuple[int, int] | None
 
 
 class Written:
-    """Looks at what a cell's magics wrote, once the cell has run."""
+    """Looks at what each call of such a magic wrote, whether by its name, an alias or in code."""
 
     def __init__(self, shell: Any, needles: Looking) -> None:
         self._shell, self._needles = shell, needles
-        self._before: dict[str, tuple[str, Stamp]] = {}
-        shell.events.register("pre_run_cell", self._note)
-        shell.events.register("post_run_cell", self._check)
+        self._patches: list[EntryPatch] = []
+        self._cover()
+        shell.events.register("pre_run_cell", self._cover)
 
     def remove(self) -> None:
-        self._shell.events.unregister("pre_run_cell", self._note)
-        self._shell.events.unregister("post_run_cell", self._check)
+        self._shell.events.unregister("pre_run_cell", self._cover)
+        for patch in reversed(self._patches):
+            patch.remove()
 
-    def _note(self, info: Any) -> None:
-        code = info.raw_cell or ""
-        self._before = {}
-        for name, words in _CALL.findall(code) if "%" in code else ():
-            for path in self._paths(name, words):
-                self._before[path] = name, _stamp(path)
+    def _cover(self, _: Any = None) -> None:
+        """Before each cell: an extension may have brought a magic along since."""
+        ours = {id(patch.ours) for patch in self._patches}
+        for kind in _KINDS:
+            table = self._shell.magics_manager.magics[kind]
+            for name in (*_REWRITTEN, *_AS_THEY_ARE):
+                if id(table.get(name)) in ours or not self._shell.find_magic(name, kind):  # imports what is announced
+                    continue
+                self._patches.append(EntryPatch(table, name, partial(self._looking, name)))
 
-    def _check(self, _: Any) -> None:
-        written = [(path, name) for path, (name, stamp) in self._before.items() if _stamp(path) != stamp]
-        self._before = {}
-        for path, name in written:
-            with contextlib.suppress(OSError):
-                _look_into(path, name, self._needles())
+    def _looking(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        def magic(line: str = "", *cell: str, **more: Any) -> Any:
+            before = {path: _stamp(path) for path in self._paths(name, line)}
+            try:
+                return original(line, *cell, **more)
+            finally:
+                for path in [path for path, stamp in before.items() if _stamp(path) != stamp]:
+                    self._look_into(path, name)
+
+        return magic
+
+    def _look_into(self, path: str, name: str) -> None:
+        try:
+            found = _cleaned(path, self._needles(), rewrite=name in _REWRITTEN)
+        except Exception:  # noqa: BLE001, whatever it is, the magic did its work
+            _say(f"{path} could not be looked through for keys (%{name} wrote it).")
+            return
+        if found and name not in _REWRITTEN:
+            _say(f"{path} now holds a key in clear (%{name} wrote it). Do not share or commit that file.")
 
     def _paths(self, name: str, line: str) -> Iterator[str]:
         """The files that a call of a magic may write."""
-        words = [os.path.expanduser(self._shell.var_expand(word)) for word in _split(line)]
+        words = [os.path.expanduser(word) for word in _split(line)]
         plain = [word for word in words if not word.startswith("-")]
-        if name in ("history", "hist"):
-            plain = [after for word, after in pairwise(words) if word in ("-f", "--file")]
-        if name == "store":
+        if name == "history":
+            yield from (after for word, after in pairwise(words) if word == "-f")
+            yield from (word[2:] for word in words if word.startswith("-f"))
+        elif name == "store":
             root = getattr(getattr(self._shell, "db", None), "root", None)
             yield from (os.path.join(str(root), "autorestore", word) for word in plain if root)
-        if name == "save":
-            yield from (f"{word}.py" for word in plain)
-        if name == "logstart":
+            yield from (os.path.expanduser(file) for file in _REDIRECTED.findall(line))
+        elif name == "logstart":
             yield from plain[:1] or ["ipython_log.py"]
         else:
             yield from plain
+            yield from (f"{word}.{ending}" for word in plain for ending in ("py", "ipy") if name == "save")
 
 
-def _look_into(path: str, name: str, needles: Needles) -> None:
+def _cleaned(path: str, needles: Needles, rewrite: bool) -> bool:
+    """Whether a file holds a secret, as JSON or as a plain text has it; with ``rewrite`` it did."""
     with open(path, "rb") as file:
         data = file.read()
-    clean = needles.redact_packed(data)
-    if clean is data:
-        return
-    if name in _REWRITTEN:
+    text = needles.redact_packed(data).decode("utf-8", "surrogateescape")
+    clean = needles.redact(text).encode("utf-8", "surrogateescape")
+    if clean != data and rewrite:
         write_atomically(path, clean, mode=os.stat(path).st_mode & 0o777)
-        return
-    sentence = f"{path} now holds a key in clear (%{name} wrote it). Do not share or commit that file."
+    return clean != data
+
+
+def _say(sentence: str) -> None:
     print(sentence, file=sys.stderr)  # noqa: T201, said in the cell that wrote it
 
 
