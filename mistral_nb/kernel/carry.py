@@ -27,6 +27,11 @@ class Carry:
         """What waits (and ``more``), whatever may follow it."""
         return self._give(self.held + more, needles, hold=False)
 
+    def leave(self) -> None:
+        """What waits is given out by somebody else."""
+        if self.held:
+            self._gone, self.held, self._masked = self._gone + self.held, "", False
+
     def _give(self, new: str, needles: Needles, hold: bool) -> str:
         text = self._gone + new
         first = len(self._gone)

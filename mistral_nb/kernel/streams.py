@@ -70,8 +70,10 @@ class Streams:
         self.flush_before("input_request", None)
 
     def forget(self) -> None:
-        """In a forked child: what is held is its parent's to send."""
-        self._carries, self._held = OrderedDict(), {}
+        """In a forked child: what is held is its parent's to send, and the child's text comes after it."""
+        self._held = {}
+        for carry in self._carries.values():
+            carry.leave()
 
     def _give(self, publisher: Any, socket: Any, message: dict[str, Any], ident: Any) -> None:
         place, text = _place(message), message["content"]["text"]

@@ -168,6 +168,22 @@ print('ended', len(codes), set(codes.values()))
     ]
 
 
+FORKS = {
+    "the parent's start": "print('<' + K[:11], end='', flush=True)\nfork(lambda: print(K[11:22], end='>', flush=True))",
+    "in pieces": "fork(lambda: [print(K[n : n + 8], end='', flush=True) for n in range(0, 32, 8)])",
+    "after the parent's key": "print(K, end='', flush=True)\nfork(lambda: print(K[:11], end='', flush=True))",
+}
+
+
+@pytest.mark.parametrize("code", FORKS.values(), ids=FORKS.keys())
+def test_a_key_does_not_come_together_in_a_forked_child(recorder, code):
+    recorder.frames = []
+    text = recorder.kernel.run(f"{code}\ntime.sleep(0.3)").text
+    recorder.drain(0.3)
+    assert not found(recorder.frames, KEY)
+    assert MARKER in text
+
+
 def test_a_client_that_runs_inside_the_kernel_is_left_alone(kernel):
     code = """
 from jupyter_client.session import Session
