@@ -32,6 +32,8 @@ class Form:
 
     def around(self, text: str, position: int, offset: int) -> Span:
         """The longest stretch of ``text`` around ``position`` that agrees with the form at ``offset``."""
+        if position >= offset and text.startswith(self.text, position - offset):  # nearly always the whole
+            return position - offset, position - offset + len(self.text)
         before = text[max(0, position - offset) : position][::-1]
         after = text[position : position + len(self.text) - offset]
         left = _agreement(before, self.text[:offset][::-1])
