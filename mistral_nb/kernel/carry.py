@@ -1,6 +1,7 @@
 """One stream of one cell: a key that is printed in pieces does not come together at the other end."""
 
-from mistral_nb.kernel.needles import Needles, Span
+from mistral_nb.kernel.needles import Needles
+from mistral_nb.kernel.spans import Span, merged
 from mistral_nb.key import MARKER
 
 
@@ -49,7 +50,7 @@ class Carry:
         spans = [*needles.spans(text), *needles.across(text, first)]
         if not hold:  # of an encoded key, as much as is enough of a plain one
             spans += [(start, len(text)) for start, form in needles.begun(text) if len(text) - start >= form.shortest]
-        return _joined(spans)
+        return list(merged(spans))
 
     def _written(self, text: str, first: int, end: int, spans: list[Span]) -> str:
         pieces, done = [], first
@@ -67,13 +68,3 @@ def _hold_from(text: str, first: int, spans: list[Span], needles: Needles) -> in
     """Where the part starts that has to wait; what is replaced anyway need not."""
     start = min((start for start, _ in needles.begun(text)), default=len(text))
     return max([first, start, *(b for a, b in spans if a <= start < b)])
-
-
-def _joined(spans: list[Span]) -> list[Span]:
-    result: list[Span] = []
-    for start, end in sorted(spans):
-        if result and start < result[-1][1]:
-            result[-1] = result[-1][0], max(result[-1][1], end)
-        else:
-            result.append((start, end))
-    return result

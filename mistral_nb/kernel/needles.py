@@ -10,15 +10,22 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from mistral_nb.kernel import ways
-from mistral_nb.key import MARKER, Secret
+from mistral_nb.kernel.spans import (
+    STRETCH,
+    Span,
+    agreement,
+    end_of_escape,
+    find,
+    holds,
+    merged,
+    replaced,
+    starred,
+)
+from mistral_nb.key import Secret
 from mistral_nb.scrub.shapes import FRAGMENT
 
 _ANCHOR = 7  # two of these find any 15 characters in a row of a key of 32
-_STRETCH = 29_000  # CPython searches stretches under 30,000 bytes with its faster algorithm
 _SAFE = re.compile(r"""[ !#-\[\]-~]+""")  # written in JSON as it is
-_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{0,4}|.)?\Z", re.DOTALL)
-
-Span = tuple[int, int]
 
 
 class Form:
@@ -36,8 +43,8 @@ class Form:
             return position - offset, position - offset + len(self.text)
         before = text[max(0, position - offset) : position][::-1]
         after = text[position : position + len(self.text) - offset]
-        left = _agreement(before, self.text[:offset][::-1])
-        return position - left, position + _agreement(after, self.text[offset:])
+        left = agreement(before, self.text[:offset][::-1])
+        return position - left, position + agreement(after, self.text[offset:])
 
 
 class _Anchor(NamedTuple):
@@ -62,6 +69,7 @@ class Needles:
         self._wide: list[_Anchor] = []
         for secret in secrets:
             self._add_plain(secret)
+            self._add_wide(secret)
             self._add_encoded(secret)
         self.longest = max((len(form.text) for form in self.forms), default=0)
         self._quick = tuple(anchor.packed for anchor in self._anchors)
@@ -72,13 +80,13 @@ class Needles:
 
     def may_be_in(self, data: bytes) -> bool:
         """Whether any form stands in packed ``data``, or only its escape happens to look like it."""
-        if len(data) < _STRETCH:  # nearly every message, so no generator
+        if len(data) < STRETCH:  # nearly every message, so no generator
             for sought in self._quick:
                 if sought in data:
                     return True
-        elif any(_holds(data, sought) for sought in self._quick):
+        elif any(holds(data, sought) for sought in self._quick):
             return True
-        return b"%" in data and any(_holds(data, sought) for sought in self._quick_percent)
+        return b"%" in data and any(holds(data, sought) for sought in self._quick_percent)
 
     def redact_packed(self, data: bytes, filler: str | None = None) -> bytes:
         """A packed message without secrets; the same object when there was none.
@@ -88,25 +96,27 @@ class Needles:
         if not self.may_be_in(data):
             return data
         text = data.decode("latin-1")
-        spans = list(_merged(self._spans(text, packed=True)))
-        return _replaced(text, spans, filler).encode("latin-1") if spans else data
+        spans = list(merged(self._spans(text, packed=True)))
+        return replaced(text, spans, filler).encode("latin-1") if spans else data
 
     def mask(self, data: bytes) -> bytes:
         """A binary buffer with every secret overwritten, also where it stands as UTF-16 or UTF-32."""
         data = self.redact_packed(data, filler="*")
-        for anchor in self._wide:
-            if _holds(data, anchor.packed):
-                data = data.replace(anchor.packed, b"*" * len(anchor.packed))
-        return data
+        found = [anchor for anchor in self._wide if holds(data, anchor.packed)]
+        if not found:
+            return data
+        text = data.decode("latin-1")
+        spans = list(merged(_grown(text, found, packed=False)))
+        return starred(text, spans).encode("latin-1") if spans else data
 
     def redact(self, text: str) -> str:
         """A text without secrets; the same object when there was none."""
         spans = self.spans(text)
-        return _replaced(text, spans) if spans else text
+        return replaced(text, spans) if spans else text
 
     def spans(self, text: str) -> list[Span]:
         """Where secrets stand in a text, in order; they do not overlap."""
-        return list(_merged(self._spans(text, packed=False)))
+        return list(merged(self._spans(text, packed=False)))
 
     def across(self, text: str, index: int) -> Iterator[Span]:
         """Stretches that count as a secret and hold both characters beside ``index``."""
@@ -139,31 +149,27 @@ class Needles:
         return self._anchors + self._percent if percent else self._anchors
 
     def _spans(self, text: str, packed: bool) -> Iterator[Span]:
-        for anchor in self._worth_trying("%" in text):
-            sought = anchor.packed.decode("latin-1") if packed else anchor.text
-            if len(text) < _STRETCH and sought not in text:
-                continue
-            position = _find(text, sought, 0)
-            while position >= 0:
-                start, end = anchor.form.around(text, position, anchor.offset)
-                if sought != anchor.text:  # an odd one, written with escapes: as a whole or not at all
-                    start, end = position, position + len(sought)
-                if end - start >= anchor.form.shortest:
-                    yield _end_of_escape(text, start) if packed else start, end
-                position = _find(text, sought, max(end, position + 1))
+        return _grown(text, self._worth_trying("%" in text), packed)
 
     def _add_plain(self, secret: Secret) -> None:
         text = secret.reveal()
         form = Form(text, FRAGMENT)
         if _SAFE.fullmatch(text):
             self.forms.append(form)
-            for offset in _places(len(text) - form.shortest, form.shortest - _ANCHOR):
-                part = text[offset : offset + _ANCHOR]
-                self._anchors.append(_Anchor(part.encode(), part, form, offset))
+            self._anchors += _anchors_of(form)
         for way in sorted(ways.written(text) - {form.text for form in self.forms}):
             self._add_whole(Form(way, len(way)), self._anchors)
-        for encoding in ("utf-16-le", "utf-32-le"):
-            self._wide.append(_Anchor(text.encode(encoding, "surrogatepass"), text, form, 0))
+
+    def _add_wide(self, secret: Secret) -> None:
+        text = secret.reveal()
+        if not _SAFE.fullmatch(text):
+            for data in ways.in_bytes(text):
+                form = Form(data.decode("latin-1"), len(data))
+                self._wide.append(_Anchor(data, form.text, form, 0))
+            return
+        for width in (2, 4):  # UTF-16 and UTF-32, in either order of the bytes
+            form = Form(("\0" * (width - 1)).join(text), (FRAGMENT - 1) * width + 1)
+            self._wide += _anchors_of(form, width)
 
     def _add_encoded(self, secret: Secret) -> None:
         data = secret.reveal().encode("utf-8", "surrogatepass")
@@ -179,64 +185,32 @@ class Needles:
         anchors.append(_Anchor(ways.packed(form.text), form.text, form, 0))
 
 
+def _anchors_of(form: Form, width: int = 1) -> Iterator[_Anchor]:
+    """Parts of a form such that whatever counts of it holds one; ``width`` bytes to a character."""
+    characters = (len(form.text) + width - 1) // width
+    shortest = min(FRAGMENT, characters)
+    for place in _places(characters - shortest, shortest - _ANCHOR):
+        part = form.text[place * width :][: (_ANCHOR - 1) * width + 1]
+        yield _Anchor(part.encode(), part, form, place * width)
+
+
+def _grown(text: str, anchors: Iterable[_Anchor], packed: bool) -> Iterator[Span]:
+    """What stands around each anchor in a text, as far as it counts."""
+    for anchor in anchors:
+        sought = anchor.packed.decode("latin-1") if packed else anchor.text
+        if len(text) < STRETCH and sought not in text:
+            continue
+        position = find(text, sought, 0)
+        while position >= 0:
+            start, end = anchor.form.around(text, position, anchor.offset)
+            if sought != anchor.text:  # an odd one, written with escapes: as a whole or not at all
+                start, end = position, position + len(sought)
+            if end - start >= anchor.form.shortest:
+                yield end_of_escape(text, start) if packed else start, end
+            position = find(text, sought, max(end, position + 1))
+
+
 def _places(last: int, reach: int) -> Iterator[int]:
     """Offsets such that each start from 0 to ``last`` has one at most ``reach`` behind it."""
     for offset in range(reach, last + reach + 1, reach + 1):
         yield min(offset, last)
-
-
-def _end_of_escape(text: str, start: int) -> int:
-    r"""Where the JSON escape that ``start`` stands in ends: the n of ``\n`` is no letter of a key.
-
-    Also after a backslash that is itself escaped: the text may be JSON inside JSON.
-    """
-    back = text.rfind("\\", max(0, start - 5), start)
-    if back < 0 or not _ESCAPE.match(text[back:start]):
-        return start
-    return back + 6 if text[back + 1 : back + 2] == "u" else max(start, back + 2)
-
-
-def _agreement(one: str, other: str) -> int:
-    """How many characters two strings have in common at their start."""
-    for count, (a, b) in enumerate(zip(one, other, strict=False)):
-        if a != b:
-            return count
-    return min(len(one), len(other))
-
-
-def _holds(data: bytes, sought: bytes) -> bool:
-    if len(data) < _STRETCH:
-        return sought in data
-    step = _STRETCH - len(sought)
-    return any(data.find(sought, start, start + _STRETCH) >= 0 for start in range(0, len(data), step))
-
-
-def _find(text: str, sought: str, start: int) -> int:
-    step = _STRETCH - len(sought)
-    while start < len(text):
-        found = text.find(sought, start, start + _STRETCH)
-        if found >= 0:
-            return found
-        start += step
-    return -1
-
-
-def _merged(spans: Iterable[Span]) -> Iterator[Span]:
-    current: Span | None = None
-    for start, end in sorted(spans):
-        if current and start < current[1]:
-            current = current[0], max(current[1], end)
-            continue
-        if current:
-            yield current
-        current = start, end
-    if current:
-        yield current
-
-
-def _replaced(text: str, spans: list[Span], filler: str | None = None) -> str:
-    pieces, done = [], 0
-    for start, end in spans:
-        pieces += [text[done:start], filler * (end - start) if filler else MARKER]
-        done = end
-    return "".join([*pieces, text[done:]])

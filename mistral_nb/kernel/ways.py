@@ -28,6 +28,12 @@ def in_base64(data: bytes) -> set[str]:
     return forms
 
 
+def in_bytes(text: str) -> set[bytes]:
+    """In UTF-8, UTF-16 and UTF-32, in either order of the bytes."""
+    wide = {text.encode(f"utf-{bits}-{order}", "surrogatepass") for bits in (16, 32) for order in ("le", "be")}
+    return wide | {text.encode("utf-8", "surrogatepass")}
+
+
 def in_hex(data: bytes) -> set[str]:
     return {data.hex(), data.hex().upper()}
 

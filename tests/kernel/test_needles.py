@@ -102,13 +102,25 @@ def test_what_is_not_json_keeps_its_length():
     assert pickle.loads(clean) == {"text": "*" * 32, "n": 3}
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-32-le"])
-def test_a_buffer_keeps_its_length_and_loses_its_key(encoding):
-    buffer = "before ".encode(encoding) + TEXT.encode(encoding) + b"\xff\x00 after"
+ENCODINGS = ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("before", ["", "before ", "x"])
+def test_a_buffer_keeps_its_length_and_loses_its_key(encoding, before):
+    buffer = f"{before}{TEXT} after".encode(encoding)
     clean = NEEDLES.mask(buffer)
-    assert len(clean) == len(buffer)
-    assert TEXT.encode(encoding) not in clean
-    assert clean.endswith(b"\xff\x00 after")
+    assert clean.decode(encoding) == f"{before}{'*' * 32} after"
+    assert NEEDLES.mask(b"\xff" + buffer + b"\xff") == b"\xff" + clean + b"\xff"
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("length", [13, 15, 20, 31])
+def test_parts_in_a_buffer_go_from_fifteen_characters_on(encoding, length):
+    for start in range(33 - length):
+        part = TEXT[start : start + length]
+        clean = NEEDLES.mask(f"({part})".encode(encoding)).decode(encoding)
+        assert clean == (f"({'*' * length})" if length >= 15 else f"({part})")
 
 
 PASSPHRASES = [
@@ -171,6 +183,16 @@ def test_a_passphrase_goes_however_it_is_written(text):
     assert json.loads(needles.redact_packed(packed([text]))) == [MARKER]
 
 
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("text", PASSPHRASES)
+def test_a_passphrase_goes_from_a_buffer(encoding, text):
+    buffer = f"<{text}>".encode(encoding)
+    clean = Needles([Secret(text)]).mask(buffer)
+    assert len(clean) == len(buffer)
+    assert text.encode(encoding) in buffer
+    assert text.encode(encoding)[4:-4] not in clean
+
+
 def test_a_long_key_is_found_in_every_part():
     key = Key((make_text() + make_text() + make_text() + make_text())[:127])
     needles = Needles([key])
@@ -184,5 +206,5 @@ def test_without_secrets_there_is_nothing_to_look_for():
 
 
 def test_nothing_shows_the_key():
-    assert TEXT not in repr(NEEDLES) + repr(NEEDLES.forms) + repr(NEEDLES._anchors)
-    assert TEXT[8:15] not in repr(NEEDLES._anchors)
+    assert TEXT not in repr(NEEDLES) + repr(NEEDLES.forms) + repr(NEEDLES._anchors + NEEDLES._wide)
+    assert TEXT[8:15] not in repr(NEEDLES._anchors + NEEDLES._wide).replace("\\0", "")
