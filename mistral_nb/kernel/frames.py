@@ -42,6 +42,15 @@ def without_text(session: Any, parts: list[bytes], message: dict[str, Any]) -> l
     return [*parts[:start], DELIMITER, session.sign(packed), *packed, *parts[start + 6 :]]
 
 
+def raw_without_text(session: Any, parts: list[Any]) -> list[bytes]:
+    """The same for the parts of `Session.send_raw`; nothing when they are no message."""
+    try:
+        values = [session.unpack(bytes(part)) for part in parts[:4]]
+    except Exception:  # noqa: BLE001, what an unknown packer raises
+        return []
+    return [*map(session.pack, map(blank, values)), *(b"*" * memoryview(part).nbytes for part in parts[4:])]
+
+
 def _redacted(part: bytes, needles: Needles) -> bytes:
     """JSON gets the marker; what another packer made must keep its length to stay readable."""
     as_json = part[:1] in (b"{", b"[", b'"')

@@ -3,17 +3,19 @@
 import contextlib
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from mistral_nb.kernel import frames, literals, writeback
 from mistral_nb.kernel.known import Known
 from mistral_nb.kernel.needles import Needles
 from mistral_nb.kernel.patches import Patch
-from mistral_nb.kernel.streams import Streams
+from mistral_nb.kernel.streams import Carries, Streams, is_plain, is_stream
 
 _streams: WeakSet[Streams] = WeakSet()
+_carries: WeakKeyDictionary[Any, Carries] = WeakKeyDictionary()  # a guard that is loaded again goes on with them
 
 
 def _finish_before_fork() -> None:
@@ -42,7 +44,8 @@ class GuardedSession:
         self.failures = 0
         self._session, self._known = session, known
         self._thread = threading.local()
-        self._streams = Streams(session, self._send_clean, self._failed, known.needles)
+        carries = _carries.setdefault(session, OrderedDict())
+        self._streams = Streams(session, carries, self._send_clean, self._failed, known.needles)
         self._patches = (
             Patch(session, "serialize", self._serializing),
             Patch(session, "send", self._sending),
@@ -100,25 +103,27 @@ class GuardedSession:
         return send
 
     def _send(self, socket: Any, msg: Any, ident: Any, buffers: Any, track: bool) -> Any:
+        carried = False
         try:
-            kind = msg["header"]["msg_type"]
-            if kind == "execute_input":
+            if msg["header"]["msg_type"] == "execute_input":
                 self._notice(msg["content"])
             needles = self._known.needles()
-            if kind == "stream" and needles and not buffers:
-                self._streams.take(socket, msg, ident)
-                return self._sent(msg)
-            self._streams.flush_before(kind, (msg["parent_header"] or {}).get("msg_id"))
             buffers = [_masked(buffer, needles) for buffer in buffers]
+            carried = bool(needles) and is_stream(msg)
+            if not carried:
+                self._streams.flush_before(msg["header"]["msg_type"], (msg["parent_header"] or {}).get("msg_id"))
         except Exception:  # noqa: BLE001, as above
             self.failures += 1
             buffers = [b"*" * memoryview(buffer).nbytes for buffer in buffers]
             msg = {**msg, "content": frames.blank(msg["content"])}
-        return self._original_send(socket, msg, ident=ident, buffers=buffers, track=track)
+        if not carried:
+            return self._original_send(socket, msg, ident=ident, buffers=buffers, track=track)
+        self._streams.take(socket, {**msg, "buffers": buffers}, ident)
+        return self._sent(msg)
 
     def _send_clean(self, socket: Any, msg: Any, ident: Any) -> Any:
         """Send a stream message whose text was looked through, piece by piece, already."""
-        self._thread.clean = True
+        self._thread.clean = is_plain(msg["content"])
         try:
             return self._original_send(socket, msg, ident=ident)
         finally:
@@ -131,8 +136,13 @@ class GuardedSession:
 
     def _sending_raw(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def send_raw(stream: Any, msg_list: list[Any], *args: Any, **kwargs: Any) -> Any:
-            needles = self._known.needles()
-            return original(stream, [_masked(part, needles) for part in msg_list], *args, **kwargs)
+            try:
+                needles = self._known.needles()
+                parts = [_masked(part, needles) for part in msg_list]
+            except Exception:  # noqa: BLE001, as above
+                self.failures += 1
+                parts = frames.raw_without_text(self._session, msg_list)
+            return original(stream, parts, *args, **kwargs) if parts else None
 
         return send_raw
 
@@ -154,6 +164,8 @@ def _masked(buffer: Any, needles: Needles) -> Any:
     """A binary buffer without secrets: the same object, or bytes of the same length."""
     if not needles:
         return buffer
-    data = buffer if isinstance(buffer, bytes) else memoryview(buffer).cast("B").tobytes()
+    if not isinstance(buffer, bytes) and not memoryview(buffer).contiguous:
+        return buffer  # which the Session refuses
+    data = buffer if isinstance(buffer, bytes) else memoryview(buffer).tobytes("A")  # in the order it is sent in
     clean = needles.mask(data)
     return buffer if clean is data else clean

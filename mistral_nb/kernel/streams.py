@@ -20,6 +20,7 @@ _WAIT = 2.0  # for the publishing thread to give out what a prompt must not over
 
 Send = Callable[[Any, dict[str, Any], Any], Any]
 Place = tuple[str | None, str]  # the cell (its request's id) and the stream's name
+Carries = OrderedDict[Place, Carry]
 
 
 class Streams:
@@ -28,9 +29,11 @@ class Streams:
     ``failed()`` is what stands for a text that could not be looked through.
     """
 
-    def __init__(self, session: Any, send: Send, failed: Callable[[], str], needles: Callable[[], Needles]) -> None:
+    def __init__(
+        self, session: Any, carries: Carries, send: Send, failed: Callable[[], str], needles: Callable[[], Needles]
+    ) -> None:
         self._session, self._send, self._failed, self._needles = session, send, failed, needles
-        self._carries: OrderedDict[Place, Carry] = OrderedDict()
+        self._carries = carries
         self._held: dict[Place, _Held] = {}
         self._ending = False
 
@@ -86,7 +89,7 @@ class Streams:
         except Exception:  # noqa: BLE001, in the publishing thread nobody could catch it
             given = self._failed()
             carry = self._carries[place] = Carry()
-        if given or not text:
+        if given or not text or message.get("buffers"):
             self._send(_direct(publisher, socket), _with_text(message, given), ident)
         if carry.held:
             self._hold(_Held(publisher, socket, message, ident), place)
@@ -134,6 +137,19 @@ class Streams:
                 self._flush_one(oldest)
             self._carries.pop(oldest, None)
         return carry
+
+
+def is_stream(message: dict[str, Any]) -> bool:
+    """Whether a message is of a stream, and has a text that can be carried."""
+    content = message.get("content")
+    if message["header"]["msg_type"] != "stream" or not isinstance(content, dict):
+        return False
+    return isinstance(content.get("text"), str) and isinstance(content.get("name"), str)
+
+
+def is_plain(content: dict[str, Any]) -> bool:
+    """Whether the text is all that a stream's message says."""
+    return len(content) == 2 and content["name"] in ("stdout", "stderr")
 
 
 class _Held:
