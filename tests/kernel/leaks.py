@@ -216,7 +216,14 @@ LEAKS: list[Leak] = [
         multiprocessing="p = multiprocessing.get_context('fork').Process(target=print, args=(K,)); p.start(); p.join(); time.sleep(0.1)",
     ),
     _request("completion of a dict's key", "shell", "complete_request", "d = {K: 1}", code="d['", cursor_pos=3),
-    _request("completion of a name", "shell", "complete_request", "globals()['k' + K] = 1", code="k", cursor_pos=1),
+    _request(
+        "completion of a name",
+        "shell",
+        "complete_request",
+        "ip.Completer.use_jedi = False; globals()['zq' + K] = 1",
+        code="zq",
+        cursor_pos=2,
+    ),
     _request("inspection", "shell", "inspect_request", code="Doc", cursor_pos=3, detail_level=0),
     _request("inspection of a value", "shell", "inspect_request", code="K", cursor_pos=1, detail_level=1),
     _request(

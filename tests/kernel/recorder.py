@@ -17,11 +17,15 @@ class Recorder:
     def __init__(self, kernel: RealKernel) -> None:
         self.kernel, self.client = kernel, kernel.client
         self.frames: list[bytes] = []
+        self._echoes: list[bytes] = []  # of them, those that repeat a cell's own text
         session = self.client.session
         original = session.feed_identities
 
         def feed_identities(message: list[Any], copy: bool = True) -> Any:
-            self.frames += [bytes(frame) if copy else bytes(frame.bytes) for frame in message]
+            frames = [bytes(frame) if copy else bytes(frame.bytes) for frame in message]
+            self.frames += frames
+            if any(b'"execute_input"' in frame[:400] for frame in frames):
+                self._echoes += frames
             return original(message, copy)
 
         session.feed_identities = feed_identities
@@ -31,9 +35,9 @@ class Recorder:
         info = self.request("shell", "kernel_info_request", {})["content"]
         return "kernel subshells" in info.get("supported_features", ())
 
-    def leak(self, leak: Leak, key: str) -> list[bytes]:
-        """Every frame that came of one way to leak."""
-        self.frames = []
+    def leak(self, leak: Leak, key: str, *, echo: bool = True) -> list[bytes]:
+        """Every frame that came of one way to leak; without ``echo``, but for those that repeat the cell."""
+        self.frames, self._echoes = [], []
         code = leak.code.replace("{K}", key)
         if code and leak.subshell:
             self._in_subshell(code)
@@ -43,7 +47,8 @@ class Recorder:
         for channel, kind, content in leak.requests:
             self.request(channel, kind, content)
         self.drain(leak.wait)
-        return self.frames
+        echoes = set() if echo else set(map(id, self._echoes))
+        return [frame for frame in self.frames if id(frame) not in echoes]
 
     def request(self, channel: str, kind: str, content: dict[str, Any]) -> dict[str, Any]:
         message = self.client.session.msg(kind, content)
