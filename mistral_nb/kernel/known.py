@@ -42,7 +42,7 @@ class Known:
 
         The object itself must stay, as everybody holds it; so it changes its class.
         """
-        usual = type(environ)
+        usual: Any = type(environ)
 
         def set_and_learn(this: Any, name: Any, value: Any) -> None:
             usual.__setitem__(this, name, value)
@@ -50,7 +50,11 @@ class Known:
                 for secret in secrets_in({os.fsdecode(name): os.fsdecode(value)}):
                     self.add(secret)
 
-        watched = type(usual.__name__, (usual,), {"__setitem__": set_and_learn})
+        def reduce_as_usual(this: Any, protocol: Any) -> Any:  # a copy goes elsewhere, perhaps to a worker
+            made, (_, *given), *state = usual.__reduce_ex__(this, protocol)
+            return made, (usual, *given), *state
+
+        watched = type(usual.__name__, (usual,), {"__setitem__": set_and_learn, "__reduce_ex__": reduce_as_usual})
         environ.__class__ = watched
 
         def end() -> None:

@@ -100,6 +100,8 @@ def test_a_key_under_another_name_is_not_looked_for(recorder):
 def test_the_environment_is_given_back(recorder):
     asked = "print(*(type(e) is os._Environ for e in (os.environ, os.environb)), isinstance(os.environ, os._Environ))"
     assert recorder.kernel.run(asked).text == "False False True\n"
+    copied = "import copy; c = copy.copy(os.environ); print(type(c) is os._Environ, c == os.environ)"
+    assert recorder.kernel.run(copied).text == "True True\n"
     recorder.kernel.run("%unload_ext mistral_nb")
     assert recorder.kernel.run(asked).text == "True True True\n"
     recorder.kernel.run("%load_ext mistral_nb")
