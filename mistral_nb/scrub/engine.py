@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # imported where something turned up: most files have nothing
     from mistral_nb.scrub.places import Place
 
 _ROUNDS = 20  # each removes something; two are the rule
+_CODES = (b"\x1b", b"u001b", b"u001B")
+_CODE_REACH = 60  # bytes: longer than an escape code, and what is between it and the key it takes letters of
 _MARKER = MARKER.encode()
 
 
@@ -61,20 +63,29 @@ def _look(data: bytes, wanted: Wanted, notebook: bool) -> _Look:
     )
     if not (held or context or wanted.odd or (images and wanted.secrets)):
         return _Look([], readings, context)
-    return _Look(_places(data, images, wanted, held, context), readings, context)
+    heard_of = _Heard(held, context, notebook)
+    return _Look(_places(data, images, wanted, heard_of), readings, context)
 
 
-def _places(data: bytes, images: list[tuple[int, int]], wanted: Wanted, held: bool, context: bool) -> "list[Place]":
+class _Heard(NamedTuple):
+    """What the quiet look says that the close one should find."""
+
+    held: bool  # a known or a remembered key
+    context: bool  # perhaps a suspected one
+    json: bool
+
+
+def _places(data: bytes, images: list[tuple[int, int]], wanted: Wanted, heard: _Heard) -> "list[Place]":
     from mistral_nb.scrub import odd, places
 
     original = places.whole(data)
     found = odd.places(data, wanted.odd) + places.in_images(data, images, wanted)
     result = [places.traced(original, match) for match in found]
-    if held or context:
+    if heard.held or heard.context:
         text = places.without_images(data, images)
-        if held:
-            result += places.closely(text, wanted)
-        if context:
+        if heard.held:
+            result += places.closely(text, wanted, json=heard.json)
+        if heard.context:
             from mistral_nb.scrub.suspects import suspects
 
             result += (places.traced(text, match) for match in suspects(text.text, wanted))
@@ -92,6 +103,8 @@ def _was_all(look: _Look, removed: "list[Place]", data: bytes, wanted: Wanted) -
         (start, end), *others = place.spans
         if others or place.match.filler is not None or end - start != place.match.end - place.match.start:
             return False
+        if look.readings.original and _is_in_code(data, start, end):
+            return False
         removed_texts[data[start:end]] = removed_texts.get(data[start:end], 0) + 1
     readings = list(look.readings)
     for text, times in removed_texts.items():
@@ -101,3 +114,12 @@ def _was_all(look: _Look, removed: "list[Place]", data: bytes, wanted: Wanted) -
         readings = [reading.replace(text, _MARKER) for reading in readings]
     heard = gathered(readings, wanted)
     return not heard.found or not holds_any(heard, wanted)
+
+
+def _is_in_code(data: bytes, start: int, end: int) -> bool:
+    """Whether an escape code takes the first letters of a removed key, so that it reads on without them."""
+    before = data[max(0, start - _CODE_REACH) : start]
+    if not any(mark in before for mark in _CODES):
+        return False
+    key = data[start:end]
+    return not quiet.readings(before + key, notebook=False).joined.endswith(key)

@@ -3,6 +3,7 @@
 Imported only where something turned up.
 """
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import accumulate
@@ -12,11 +13,22 @@ from mistral_nb.key import MARKER
 from mistral_nb.scrub import quiet
 from mistral_nb.scrub.findings import ALL_TIERS, Finding
 from mistral_nb.scrub.scan import matches
-from mistral_nb.scrub.views import Edit, View, escapes_decoded, lines_joined, streams_joined, tags_removed
+from mistral_nb.scrub.shapes import FRAGMENT
+from mistral_nb.scrub.views import (
+    Edit,
+    View,
+    escape_around,
+    escapes_decoded,
+    lines_joined,
+    streams_joined,
+    tags_removed,
+)
 from mistral_nb.scrub.wanted import Match, Wanted
 from mistral_nb.scrub.where import cell_of, lines, paths
 
 _MARKER = MARKER.encode()
+# How an escape of JSON begins: an odd number of backslashes.
+_JSON_ESCAPE = re.compile(rb"(?:\\\\)*+\\(?:u[0-9a-fA-F]{0,3})?")
 Span = tuple[int, int]
 
 
@@ -36,11 +48,13 @@ def without_images(data: bytes, images: list[Span]) -> View:
     return View(data).edited(Edit(*span, b" ") for span in images)
 
 
-def closely(base: View, wanted: Wanted) -> list[Place]:
+def closely(base: View, wanted: Wanted, *, json: bool = False) -> list[Place]:
     """The matches in the first view of the data that has something to rewrite."""
     only_told: dict[int, Place] = {}
     for view in _views(base):
         found = matches(view.text, wanted)
+        if view is base:
+            found = [kept for match in found if (kept := _outside_escape(base.text, match, json))]
         rewritten = [traced(view, match) for match in found if match.tier in ALL_TIERS]
         if rewritten:
             return rewritten
@@ -48,6 +62,23 @@ def closely(base: View, wanted: Wanted) -> list[Place]:
             place = traced(view, match)
             only_told.setdefault(place.spans[0][0], place)
     return list(only_told.values())
+
+
+def _outside_escape(text: bytes, match: Match, json: bool) -> Match | None:
+    """The match without the end of an escape before it, such as the n of a line break.
+
+    A part of a key begins there by chance: the key has the same letter. A whole one does too where
+    JSON leaves no other reading; elsewhere the backslash may stand for itself.
+    """
+    escape = escape_around(text, match.start) if match.filler is None else None
+    if not escape:
+        return match
+    in_json = json and _JSON_ESCAPE.fullmatch(text, escape[0], match.start) is not None
+    if match.fingerprint:
+        return match._replace(start=escape[1]) if in_json else match
+    if match.end - escape[1] >= FRAGMENT:
+        return match._replace(start=escape[1])
+    return None if in_json else match
 
 
 def _views(original: View) -> Iterator[View]:

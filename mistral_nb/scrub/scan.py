@@ -11,6 +11,8 @@ from mistral_nb.scrub.findings import REPORTED
 from mistral_nb.scrub.shapes import STANDARD, Run, is_mixed, runs
 from mistral_nb.scrub.wanted import Match, Wanted
 
+_GROUP = 4  # characters of base64 that belong together
+_SIGNS = (b"+", b"/")  # of base64, which no key has
 _SHAPED = re.compile(rb"[A-Za-z0-9]{%d,}" % STANDARD)
 _ESCAPED = re.compile(rb"(?<!\\)\\++u00([2-7][0-9a-fA-F])")
 
@@ -26,8 +28,15 @@ def gathered(readings: Iterable[bytes], wanted: Wanted) -> Quiet:
     found: dict[bytes, tuple[bytes, int]] = {}
     for text in readings:
         for start, run in runs(text, wanted.shortest, wanted.classes):
-            found[run] = text, start
+            size = len(run)
+            if run not in found or _signs_around(text, start, size) > _signs_around(*found[run], size):
+                found[run] = text, start
     return Quiet(found, b" ".join(found))
+
+
+def _signs_around(text: bytes, start: int, size: int) -> int:
+    """On how many sides base64 goes on, with a sign that may hold a part of the run's first or last byte."""
+    return (text[start - 1 : start] in _SIGNS) + (text[start + size : start + size + 1] in _SIGNS)
 
 
 def holds_any(quiet: Quiet, wanted: Wanted) -> bool:
@@ -35,15 +44,25 @@ def holds_any(quiet: Quiet, wanted: Wanted) -> bool:
     found, together = quiet
     if wanted.may_be_in(together) and wanted.of(together):
         return True
-    if b"\\" in together:
-        plain = _unescaped(b" ".join([run for run in found if b"\\" in run]))
-        if wanted.may_be_in(plain) and wanted.of(plain):
-            return True
     forms = encodings(wanted.shortest_whole)
     long = [run for run in found if forms.may_be_in(run)]
-    if not long or not forms.any_in(b" ".join(long)):
+    if long and forms.any_in(b" ".join(long)) and _any_decoded(((*found[run], run) for run in long), wanted):
+        return True
+    if b"\\" not in together:
         return False
-    places = ((*found[run], run) for run in long)
+    # with what stands before and after, which encoded text may share with a key
+    escaped = [(*found[run], len(run)) for run in found if b"\\" in run]
+    plain = _unescaped(
+        b" ".join([text[max(0, start - _GROUP) : start + size + _GROUP] for text, start, size in escaped])
+    )
+    if wanted.may_be_in(plain) and wanted.of(plain):
+        return True
+    return forms.any_in(plain) and _any_decoded(
+        ((plain, run.start, run.text) for run in runs(plain, wanted.shortest, wanted.classes)), wanted
+    )
+
+
+def _any_decoded(places: Iterable[tuple[bytes, int, bytes]], wanted: Wanted) -> bool:
     return any(
         wanted.of(decoding.text)
         for text, start, run in places

@@ -98,6 +98,7 @@ _ESCAPES = re.compile(
     rb"(?P<gone>" + _CONTROL + rb"|" + _INVISIBLE + rb")"
     rb"|" + _SLASHES + rb"(?:u(?P<code>[0-9a-fA-F]{4})|(?P<letter>[nrtbf\"'/]))"
 )
+_LONGEST_ESCAPE = 40  # but for links; longer rows of backslashes are cut
 # An escaped quote stays apart from those around the items of a list.
 _LETTERS = {b'"': b"'", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 _TAG = re.compile(rb"<[^<>]*+>")
@@ -107,6 +108,15 @@ _BETWEEN = re.compile(rb'(?:[ \t\r\n",|]|\xe2[\x94\x95][\x80-\xbf])++')
 _LINE_GAP = re.compile(
     _ITEM + rb"*+(?:" + _FRAME + rb"\n" + _ITEM + rb"?+" + _FRAME + rb")++" + _ITEM + rb"*+|" + _ITEM + rb"++"
 )
+
+
+def escape_around(text: bytes, position: int) -> Span | None:
+    """The escape that ``position`` is inside of, and not at its start; None where there is none."""
+    low = max(0, position - _LONGEST_ESCAPE)
+    for match in _ESCAPES.finditer(text, low, position + _LONGEST_ESCAPE):
+        if match.end() > position:
+            return match.span() if match.start() < position else None
+    return None
 
 
 def escapes_decoded(view: View) -> View:

@@ -1,5 +1,6 @@
 """Every form in every place and style: what was readable before is not afterwards, and nothing else moved."""
 
+import base64
 import itertools
 import json
 import re
@@ -144,6 +145,68 @@ def test_a_plain_key_does_not_hide_one_in_another_form(form: str, tier: str) -> 
     for first, second in ((key.reveal(), FORMS[form](key.reveal())), (FORMS[form](key.reveal()), key.reveal())):
         check_removed(STYLES["as Jupyter"](notebook(stream(first), source=second)), key, TIERS[tier](key))
         check_removed(f"{first}\n\n and {second}".encode(), key, TIERS[tier](key))
+
+
+@pytest.mark.parametrize("style", ["as Jupyter", "ASCII", "one line", "CRLF"])
+@pytest.mark.parametrize("before", ["\n", "\r\n", "\t", "\u00e9", "C:\\n", "\x1b[0m"])
+def test_a_part_of_a_key_takes_nothing_of_the_escape_before_it(before: str, style: str) -> None:
+    text = make_key(rng_of(before, style)).reveal()
+    letter = json.dumps(before)[-2]  # the key has the same one right before the part
+    key = Key(text[:7] + letter + text[8:])
+    source = f"{key.reveal()[:8]}{before}{key.reveal()[8:]}"
+    value = notebook(stream(source), source=[source])
+    data = STYLES[style](value)
+    cleaned = redact(data, known(key)).data
+    after = json.loads(cleaned)
+    assert after["cells"][1]["source"] == [f"{key.reveal()[:8]}{before}{MARKER}"]
+    assert not can_read(cleaned, key.reveal(), FRAGMENT)
+    assert redact(cleaned, known(key)).data is cleaned
+    assert redact_values(value, known(key))[0] == after
+    assert redact_values(value, remembered(key))[0] == json.loads(redact(data, remembered(key)).data)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("style", ["as Jupyter", "ASCII", "one line"])
+def test_a_key_that_starts_with_the_letter_of_an_escape_breaks_no_json(style: str, tier: str) -> None:
+    for letter in "nrtbf":
+        key = Key(letter + make_key(rng_of(style, letter)).reveal()[1:])
+        newline = json.loads(f'"\\{letter}"')
+        for source in (f"{letter}{newline}{key.reveal()[1:]}", f"C:\\{key.reveal()}", f"\n{key.reveal()}"):
+            data = STYLES[style](notebook(stream(source)))
+            cleaned = redact(data, TIERS[tier](key)).data
+            json.loads(cleaned)
+            assert key.reveal() not in cleaned.decode()
+            assert redact(cleaned, TIERS[tier](key)).data is cleaned
+            json.dumps(redact_values(notebook(stream(source)), TIERS[tier](key))[0])
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("outer", ["JSON in JSON, wrapped", "JSON in JSON in JSON", "escaped letters", "escaped, some"])
+@pytest.mark.parametrize("form", [form for form in FORMS if re.match("base64|hex|percent", form)])
+def test_an_encoded_key_in_escaped_text_is_removed(form: str, outer: str, tier: str) -> None:
+    key = make_key(rng_of(form, outer))
+    text = FORMS[form](key.reveal())
+    parts = text.splitlines() if outer == "escaped letters" else [text]  # each letter but the line breaks
+    text = "\n".join(map(FORMS[outer], parts))
+    check_removed(f"before {text} after\n".encode(), key, TIERS[tier](key))
+    check_removed(STYLES["as Jupyter"](notebook(stream(text.splitlines(True)))), key, TIERS[tier](key))
+
+
+@pytest.mark.parametrize("gap", ["\n", "   \n   ", "\u00ad", "\x1b[0m"])
+@pytest.mark.parametrize("cut", [1, 2, 3, 4, 5, -5, -4, -3, -2])
+def test_base64_with_signs_is_found_wherever_it_is_cut(cut: int, gap: str) -> None:
+    key = make_key(rng_of(gap, str(cut)))
+    text = base64.b64encode(b"\xff\xfe" + key.reveal().encode() + b"\xff\xff\xff").decode()
+    check_removed(f"x = {text[:cut]}{gap}{text[cut:]}\n".encode(), key, remembered(key))
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_key_after_an_unfinished_escape_code_does_not_hide_a_wrapped_one(tier: str) -> None:
+    key = make_key(rng_of("unfinished"))
+    text = key.reveal()
+    wrapped = f"{text[:8]}\x1b[m{text[8:24]}\n{text[24:]}"
+    check_removed(f"{wrapped} \x1b[{text}".encode(), key, TIERS[tier](key))
+    check_removed(STYLES["ASCII"](notebook(stream(f"{wrapped} \x1b[={text}"))), key, TIERS[tier](key))
 
 
 def test_a_remembered_key_with_a_dash_is_found_where_its_shape_was_noted() -> None:
