@@ -4,18 +4,20 @@ import contextlib
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 _POLL = 0.01  # seconds between two looks at a lock that another holds
 _held: set[int] = set()
 
 
-def write_atomically(path: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
+def write_atomically(
+    path: str, data: bytes, mode: int = PRIVATE_FILE, last_look: Callable[[], None] | None = None
+) -> None:
     """Put ``data`` at ``path`` in one step: a temp file in the same folder, flushed, then moved.
 
-    Private from the first byte; ``mode`` is set before the move. Raises OSError; ``path`` is then
-    as it was.
+    Private from the first byte; ``mode`` is set before the move. ``last_look`` is called right before
+    it, because flushing takes long; what it raises stops it. Raises OSError; ``path`` is then as it was.
     """
     import tempfile  # brings shutil along, which readers need not pay for
 
@@ -28,6 +30,8 @@ def write_atomically(path: str, data: bytes, mode: int = PRIVATE_FILE) -> None:
             os.fsync(file.fileno())
         if mode != PRIVATE_FILE:
             os.chmod(temporary, mode)
+        if last_look:
+            last_look()
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -45,6 +45,22 @@ def test_what_can_not_be_written_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
 
 
+def test_the_last_look_comes_after_the_writing_and_can_stop_the_move(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    seen = []
+
+    def look():
+        [temporary] = (entry for entry in tmp_path.iterdir() if entry != path)
+        seen.append(temporary.read_bytes())
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        write_atomically(str(path), b"new", last_look=look)
+    assert seen == [b"new"]
+    assert [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == [("file", b"old")]
+
+
 def test_a_reader_never_sees_half_a_file(tmp_path):
     path = str(tmp_path / "file")
     sizes = (1, 1 << 20)

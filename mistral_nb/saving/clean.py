@@ -132,12 +132,16 @@ def _read(path: str) -> tuple[bytes, os.stat_result]:
 def _replace(path: str, data: bytes, before: os.stat_result) -> None:
     """Put ``data`` in the file's place; a symbolic link stays, and its target changes."""
     target = os.path.realpath(path)
-    now = os.stat(target)
-    if (now.st_mtime_ns, now.st_size, now.st_ino) != (before.st_mtime_ns, before.st_size, before.st_ino):
-        raise FileChanged
+
+    def look() -> None:
+        now = os.stat(target)
+        if (now.st_mtime_ns, now.st_size, now.st_ino) != (before.st_mtime_ns, before.st_size, before.st_ino):
+            raise FileChanged
+
+    look()
     if not os.access(target, os.W_OK):  # replacing would get around a write protection
         raise PermissionError(0, "it is write-protected")
-    write_atomically(target, data, stat.S_IMODE(before.st_mode))
+    write_atomically(target, data, stat.S_IMODE(before.st_mode), last_look=look)
     after = os.stat(target)
     if os.name == "posix" and (after.st_uid, after.st_gid) != (before.st_uid, before.st_gid):
         with contextlib.suppress(OSError):  # only root may give a file away

@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ from mistral_nb import config, fast
 from mistral_nb.actions import files
 from mistral_nb.key import MARKER, Key
 from mistral_nb.report import Step
+from mistral_nb.saving.clean import FileChanged, Order, _read, _replace, clean_file
 from mistral_nb.store.index import Index
+from mistral_nb.watch import Watchlist
 
 SCRIPT = str(Path(sys.executable).with_name("mistral-nb"))
 
@@ -195,8 +198,6 @@ def test_a_key_that_a_store_keeps_goes_without_further_words(new_context: Any, s
 
 
 def test_a_file_that_somebody_writes_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
-    from mistral_nb.saving.clean import FileChanged, _read, _replace
-
     file = tmp_path / "a.ipynb"
     file.write_text("before")
     _, status = _read(str(file))
@@ -204,6 +205,25 @@ def test_a_file_that_somebody_writes_meanwhile_is_not_overwritten(tmp_path: Path
     with pytest.raises(FileChanged):
         _replace(str(file), b"ours", status)
     assert file.read_text() == "by another program"
+
+
+def test_what_another_program_saves_while_we_write_is_not_lost(tmp_path: Path) -> None:
+    key = make_key()
+    file, other = tmp_path / "a.ipynb", tmp_path / "other"
+    file.write_text(f"version 1 {key.reveal()}\n" + "x " * 15_000_000)  # writing it takes a while
+    other.write_text(f"version 2 {key.reveal()}\n")
+
+    def save() -> None:
+        while not list(tmp_path.glob(".mistral-nb-*.tmp")):
+            time.sleep(0.0005)
+        other.replace(file)
+
+    saving = threading.Thread(target=save)
+    saving.start()
+    clean_file(str(file), Watchlist(known=(key,)), Order(write=True))
+    saving.join()
+    assert "version 2 " in file.read_text()
+    assert not list(tmp_path.glob(".mistral-nb-*.tmp"))
 
 
 GIVEN = [b"", b"x\r\n\xff\xfe", b"{", b"\xef\xbb\xbf{}\n", json.dumps(notebook("x")).encode()]
