@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -11,7 +12,8 @@ from mistral_nb.key import SHORTEST, Secret, key_or_none
 from mistral_nb.store.index import Index, Seen
 
 REVOKED_FILE = ".mistral-nb-revoked"
-_FINGERPRINT = re.compile(r"[0-9a-f]{32}")
+_FINGERPRINT = re.compile(r"[0-9a-fA-F]{32}")
+_LARGEST_REVOKED = 4_000_000  # bytes: it comes with a repository, and may be made to fill the memory
 
 
 class Watchlist(NamedTuple):
@@ -40,15 +42,16 @@ def gather(
     """
     env = os.environ if environ is None else environ
     remembered, problems = _remembered(env)
+    reported, unread = _reported(folder)
     project = find_project(folder)
     keep = project.table.get("keep", ())
     return Watchlist(
         known=tuple({*extra, *(secrets_in(env) if with_environment else ())}),
         remembered=remembered,
-        reported=_reported(folder),
+        reported=reported,
         keep=frozenset(str(entry) for entry in keep) if isinstance(keep, list) else frozenset(),
         strict=bool(problems),
-        problems=(*problems, *([project.problem] if project.problem else ())),
+        problems=(*problems, *unread, *([project.problem] if project.problem else ())),
     )
 
 
@@ -69,19 +72,41 @@ def _remembered(environ: Environ) -> tuple[tuple[Seen, ...], tuple[str, ...]]:
         return (), (f"{error} Until then every key-shaped run is redacted.",)
 
 
-def _reported(folder: str | None) -> frozenset[str]:
-    """The fingerprints in the ``.mistral-nb-revoked`` files in ``folder`` and above it."""
+def revoked_file(file: str) -> bytes:
+    """What a ``.mistral-nb-revoked`` holds. Raises OSError, which says why, where it can't be one.
+
+    It comes with a repository: a pipe would be waited for, a device read without end.
+    """
+    status = os.stat(file)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(0, "it is no regular file")
+    if status.st_size > _LARGEST_REVOKED:
+        raise OSError(0, f"it is larger than {_LARGEST_REVOKED // 1_000_000} MB")
+    with open(file, "rb") as stream:
+        data = stream.read(_LARGEST_REVOKED)
+    if b"\0" in data:
+        raise OSError(0, "it is not UTF-8 text")
+    return data
+
+
+def _reported(folder: str | None) -> tuple[frozenset[str], list[str]]:
+    """The fingerprints in the ``.mistral-nb-revoked`` files in ``folder`` and above it, and what could not be read."""
     found: set[str] = set()
+    problems: list[str] = []
     try:
         place = os.path.abspath(folder or os.getcwd())
     except OSError:  # the working directory was deleted
-        return frozenset()
+        return frozenset(), problems
     while True:
+        file = os.path.join(place, REVOKED_FILE)
         try:
-            with open(os.path.join(place, REVOKED_FILE), encoding="utf-8", errors="replace") as file:
-                found.update(_FINGERPRINT.findall(file.read()))
-        except OSError:
+            text = revoked_file(file).decode(errors="replace")
+            found.update(fingerprint.lower() for fingerprint in _FINGERPRINT.findall(text))
+        except (FileNotFoundError, NotADirectoryError):
             pass
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            problems.append(f"{file} was not read: {why}. The keys it names are not looked for; mend or remove it.")
         place, child = os.path.dirname(place), place
         if place == child:
-            return frozenset(found)
+            return frozenset(found), problems

@@ -1,5 +1,7 @@
 """What is looked for: the keys at hand, those in the index, those a repository reports; and what is let be."""
 
+import os
+
 import pytest
 from keys import make_key, make_text
 
@@ -122,9 +124,55 @@ def test_a_revoked_file_without_fingerprints_reports_none(gather, tmp_path, cont
     assert gather().reported == frozenset()
 
 
-def test_a_revoked_folder_is_ignored(gather, tmp_path):
-    (tmp_path / ".mistral-nb-revoked").mkdir()
-    assert gather().reported == frozenset()
+def test_fingerprints_in_upper_case_count(gather, tmp_path):
+    key = make_key()
+    (tmp_path / ".mistral-nb-revoked").write_text(f"{key.fingerprint.upper()}\n")
+    assert gather().reported == {key.fingerprint}
+
+
+def _fifo(file):
+    os.mkfifo(file)
+
+
+def _device(file):
+    file.symlink_to("/dev/zero")
+
+
+def _huge(file):
+    with file.open("wb") as stream:
+        stream.truncate(1 << 40)
+
+
+UNREAD = {
+    "a folder": (lambda file: file.mkdir(), "no regular file"),
+    "a pipe": (_fifo, "no regular file"),
+    "a device": (_device, "no regular file"),
+    "huge": (_huge, "larger than 4 MB"),
+    "UTF-16": (lambda file: file.write_text("ab" * 16, "utf-16"), "not UTF-8"),
+    "its own link": (lambda file: file.symlink_to(file), "symbolic links"),
+}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices have no path elsewhere")
+@pytest.mark.parametrize("case", UNREAD)
+def test_what_is_no_list_of_fingerprints_is_a_problem_that_is_named(gather, tmp_path, case):
+    make, why = UNREAD[case]
+    file = tmp_path / ".mistral-nb-revoked"
+    make(file)
+    found = gather()
+    [problem] = found.problems
+    assert str(file) in problem
+    assert why in problem
+    assert (found.reported, found.strict) == (frozenset(), False)
+
+
+def test_a_link_to_a_revoked_file_is_followed_and_one_to_nothing_is_none(gather, tmp_path):
+    key = make_key()
+    file = tmp_path / ".mistral-nb-revoked"
+    file.symlink_to(tmp_path / "elsewhere")
+    assert gather() == watch.Watchlist()
+    (tmp_path / "elsewhere").write_text(key.fingerprint)
+    assert gather().reported == {key.fingerprint}
 
 
 @pytest.mark.parametrize(

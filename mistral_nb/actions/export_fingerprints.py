@@ -10,7 +10,7 @@ from mistral_nb.errors import MistralNbError
 from mistral_nb.files import write_atomically
 from mistral_nb.report import Action, Report
 from mistral_nb.store.index import COMPROMISED, RETIRED, Seen
-from mistral_nb.watch import REVOKED_FILE
+from mistral_nb.watch import REVOKED_FILE, revoked_file
 
 _EVERYONE = 0o644  # it is to be committed, and names no key
 _HEAD = """\
@@ -25,7 +25,7 @@ def action(context: Context, path: str | None = None) -> Action:
     noted = [seen for seen in context.contents().seen.values() if seen.state in (RETIRED, COMPROMISED)]
     fit = [seen for seen in noted if seen.standard]
     before = _read(file)
-    there = {line.partition("#")[0].strip() for line in before.splitlines()}
+    there = {line.partition("#")[0].strip().lower() for line in before.splitlines()}
     new = [seen for seen in fit if seen.fingerprint not in there]
     if new or not before:
         start = before if before else _HEAD
@@ -67,12 +67,14 @@ def _repository(start: str) -> str:
 
 def _read(file: str) -> str:
     try:
-        with open(file, encoding="utf-8") as stream:
-            return stream.read()
+        return revoked_file(file).decode()
     except FileNotFoundError:
         return ""
-    except (OSError, UnicodeDecodeError):
-        raise MistralNbError(f"{file} could not be read.", "Mend it or name another file.") from None
+    except UnicodeDecodeError:
+        why = "it is not UTF-8 text"
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+    raise MistralNbError(f"{file} could not be read: {why}.", "Mend it or name another file.")
 
 
 def _write(file: str, text: str) -> None:

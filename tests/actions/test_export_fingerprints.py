@@ -132,3 +132,15 @@ def test_in_a_notebook_too(new_context, environ: dict[str, str]) -> None:
     assert "1 fingerprint added" in shown
     assert context.folder
     assert Path(context.folder, REVOKED_FILE).is_file()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes have no path elsewhere")
+def test_a_pipe_in_the_files_place_is_refused_and_waited_for_by_nobody(repo: Repo) -> None:
+    noted(repo, RETIRED)
+    os.mkfifo(repo.path / REVOKED_FILE)
+    repo.write("a.ipynb", notebook("x = 1"))
+    done = run(repo.env, repo.path, "export-fingerprints")
+    assert (done.returncode, "no regular file" in done.stderr) == (3, True)
+    for words in (["a.ipynb"], ["."], ["--all", "."]):
+        done = run(repo.env, repo.path, "scan", *words)
+        assert (done.returncode, "was not read: it is no regular file" in done.stderr) == (0, True)
