@@ -12,7 +12,6 @@ STANDARD = 32  # the length of every key seen so far
 # Percent signs and backslashes count, so that %41%42… and \u0041\u0042… are one run each.
 WIDE = bytes(107 if c in KEY_CHARACTERS + b"%\\" else 32 for c in range(256))
 NARROW = bytes(107 if c in ALNUM + b"%\\" else 32 for c in range(256))
-_HEX = re.compile(rb"[0-9a-f]+|[0-9A-F]+")
 _MIX = re.compile(rb"(?=.*[0-9])(?=.*[A-Z])(?=.*[a-z])")
 
 
@@ -42,7 +41,3 @@ def runs(text: bytes, shortest: int, classes: bytes = WIDE) -> Iterator[Run]:
 def is_mixed(text: bytes) -> bool:
     """Upper case, lower case and a digit, as all but one in 250 random keys have."""
     return bool(_MIX.match(text))
-
-
-def is_hex(text: bytes) -> bool:
-    return bool(_HEX.fullmatch(text))

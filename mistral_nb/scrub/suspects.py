@@ -25,6 +25,9 @@ _VENDOR = re.compile(
     re.IGNORECASE,
 )
 _IDENTIFIER = re.compile(rb"(?:^|[_.-]|[a-z](?=I))(?:u?id|hash|digest|etag|md5|sha\d*|checksum|nonce)$", re.IGNORECASE)
+_ARRAY = re.compile(rb"bdata$|ndarray__$|^bytes data$")  # what plotly and bokeh put numbers into
+_WRAPPED = re.compile(rb"(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{64}|[A-Za-z0-9+/]{76})$")  # a line of PEM or of MIME
+_BETWEEN_LINES = b' \t\r\n",'
 _MISTRAL = re.compile(rb"[a-z]istral|codestral", re.IGNORECASE)
 
 
@@ -36,7 +39,7 @@ def suspects(text: bytes, wanted: Wanted) -> list[Match]:
         view = escapes_decoded(original)
         for match in _SHAPE.finditer(view.text):
             spans = view.origin(*match.span())
-            if len(spans) == 1 and _is_keyish(match[0]):
+            if len(spans) == 1 and _is_keyish(match[0]) and not _ends_base64(view.text, match.start()):
                 tier = _tier(view.text, match, wanted)
                 key = match[0].decode()
                 low, high = spans[0]
@@ -65,6 +68,13 @@ def _is_keyish(text: bytes) -> bool:
     return is_mixed(text) and len(_WORD.findall(text)) >= _FEWEST_WORDS and not is_placeholder(text.decode())
 
 
+def _ends_base64(text: bytes, start: int) -> bool:
+    """Whether the line before is one of wrapped base64, whose last line this then is."""
+    before = text[max(0, start - _AROUND) : start]
+    line = before.rstrip(_BETWEEN_LINES)
+    return b"\n" in before[len(line) :] and _WRAPPED.search(line) is not None
+
+
 def _tier(text: bytes, match: re.Match[bytes], wanted: Wanted) -> str:
     before = text[max(0, match.start() - _AROUND) : match.start()].rpartition(b"\n")[2]
     after = text[match.end() : match.end() + _AROUND].partition(b"\n")[0]
@@ -77,7 +87,9 @@ def _tier(text: bytes, match: re.Match[bytes], wanted: Wanted) -> str:
 
 
 def _says_otherwise(labels: list[bytes]) -> bool:
-    """Whether the words right before it name another vendor, or an identifier, and not Mistral."""
+    """Whether the words right before it name another vendor, an identifier or an array, and not Mistral."""
     if any(_MISTRAL.search(label) for label in labels):
         return False
+    if _ARRAY.search(b" ".join(labels[-2:])):
+        return True
     return any(_VENDOR.search(label) or _IDENTIFIER.search(label) for label in labels)

@@ -64,6 +64,11 @@ def test_a_key_shaped_text_in_a_mistral_context_is_removed(leak: str, style: str
         assert redact(result.data, NOBODY).data is result.data
 
 
+def wrapped_to_the_length_of_a_key(rng: random.Random, width: int) -> str:
+    lines = [base64.b64encode(rng.randbytes(width * 3 // 4)).decode() for _ in range(5)]
+    return "\n".join([*lines, make_text(rng)])
+
+
 LOOKALIKES: dict[str, Callable[[random.Random], str]] = {
     "MD5": lambda rng: hashlib.md5(rng.randbytes(9), usedforsecurity=False).hexdigest(),
     "MD5, upper case": lambda rng: hashlib.md5(rng.randbytes(9), usedforsecurity=False).hexdigest().upper(),
@@ -78,6 +83,8 @@ LOOKALIKES: dict[str, Callable[[random.Random], str]] = {
     "base64": lambda rng: base64.b64encode(rng.randbytes(60)).decode(),
     "base64, wrapped": lambda rng: base64.encodebytes(rng.randbytes(400)).decode(),
     "base64, 24 bytes, padded": lambda rng: base64.b64encode(b"+>?" + rng.randbytes(22)).decode(),
+    "base64, wrapped, its last line as long as a key": lambda rng: wrapped_to_the_length_of_a_key(rng, 76),
+    "a certificate": lambda rng: f"-----BEGIN\n{wrapped_to_the_length_of_a_key(rng, 64)}\n-----END",
     "a JWT": lambda rng: ".".join(base64.urlsafe_b64encode(rng.randbytes(33)).decode() for _ in range(3)),
     "a data URL": lambda rng: f"data:image/png;base64,{base64.b64encode(rng.randbytes(300)).decode()}",
     "letters only": lambda rng: "".join(rng.choices("abcdefghijkABCDEFGHIJK", k=32)),
@@ -101,6 +108,9 @@ NOTED = {
     "a client id": 'client_id="{k}"',
     "Azure": "AZURE_OPENAI_API_KEY = '{k}'",
     "a digest": "digest: {k}",
+    "numbers of plotly": '"x": {{"dtype": "f8", "bdata": "{k}"}}',
+    "numbers of bokeh 2": '"x": {{"__ndarray__": "{k}", "dtype": "float64"}}',
+    "numbers of bokeh 3": '"array":{{"type":"bytes","data":"{k}"}},"shape":[3]',
 }
 
 
