@@ -21,6 +21,7 @@ _DIGITS = b"0123456789"
 _ALNUM = _DIGITS + b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 # What may hide something inside a key in ways that take a closer look.
 _ELABORATE = (b"\\u", b"\x1b", b"&#", b"&shy", b"&zw", b"&Zero")
+_LETTER_OR_BREAK = (b"\\\\n", b"\\\\r")  # a line break of JSON in JSON, or a backslash before a key
 _COLOUR = b"\\u001b["
 # Between two stream outputs, as Jupyter writes notebooks; and, its lines run together, in any other way.
 _STREAM_GAPS = tuple(
@@ -84,6 +85,8 @@ class Glance:
             text = text.replace(gap, b"")
         bare = _without_tags(text)
         readings = [_joined(text), _joined(bare), _without_tags(_joined(text))] if bare is not text else [_joined(text)]
+        if any(mark in text for mark in _LETTER_OR_BREAK):
+            readings.append(text)
         return all(self._quiet(reading, text) for reading in readings)
 
     def _quiet(self, joined: bytes, text: bytes) -> bool:
@@ -93,10 +96,10 @@ class Glance:
     def _suspicious(self, run: bytes, text: bytes) -> bool:
         if b"%" in run:
             return True
-        plain = run.replace(b"\\", b"") if b"\\" in run else run
-        if any(tail in plain or tail in run for tail in self._tails or ()):
+        parts = (run, run.replace(b"\\", b"")) if b"\\" in run else (run,)
+        if any(tail in part for tail in self._tails or () for part in parts):
             return True
-        if len(run) >= self._shortest * 4 // 3 and _may_be_encoded(run, self._shortest):
+        if any(len(part) >= self._shortest * 4 // 3 and _may_be_encoded(part, self._shortest) for part in parts):
             return True
         return any(_mixed(part) for part in _runs(run, _IN_KEYS, _STANDARD)) and _names_mistral(text)
 

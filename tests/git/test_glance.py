@@ -97,6 +97,28 @@ def test_the_engine_sees_what_the_glance_is_tried_with(home: str) -> None:
     assert sum(bool(redact(text, watchlist).findings) for text in texts) > 0.9 * len(texts)
 
 
+@pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
+@pytest.mark.parametrize("letter", "nrtbf")
+def test_a_key_after_a_backslash_may_begin_like_a_line_break(
+    letter: str, written: Callable[[Any], str], tmp_path: Path
+) -> None:
+    key = Key(letter + make_key(random.Random(1)).reveal()[1:])
+    Index(str(tmp_path)).remember(key)
+    for text in (f"C:\\{key.reveal()}", f"\\\\{key.reveal()}", f"{letter}\n{key.reveal()[1:]}"):
+        for document in documents(text):
+            assert agrees(written(document).encode("latin-1", "surrogatepass"), str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "outer", ["JSON in JSON", "JSON in JSON, wrapped", "JSON in JSON in JSON", "after a backslash"]
+)
+@pytest.mark.parametrize("form", [form for form in FORMS if form.startswith(("base64", "hex", "percent"))])
+def test_an_encoded_key_in_json_in_json_gets_a_closer_look(form: str, outer: str, home: str) -> None:
+    text = FORMS[outer](FORMS[form](KEYS[0].reveal()))
+    for document in documents(text):
+        assert agrees(json.dumps(document, indent=1).encode(), home)
+
+
 @pytest.mark.parametrize("empty", [False, True])
 @pytest.mark.parametrize("word", ["mistralai", "Mistral", "MISTRAL_API_KEY", "codestral", "Illegal header value b''"])
 def test_every_suspected_key_gets_a_closer_look(word: str, empty: bool, home: str, tmp_path: Path) -> None:
