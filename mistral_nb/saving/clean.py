@@ -55,6 +55,7 @@ class Order(NamedTuple):
     ``asked``: a person named it or a folder above it. ``kept``: the fingerprints that a store keeps; with it, a file
     with any other key is left ``pending``, to be named first. ``binary``: look into binary files too.
     ``like``: the path whose name says what sort of file it is, where its own does not: a checkpoint's.
+    ``ours``: a copy that was just made, write protection and all, for nobody to rely on yet.
     """
 
     write: bool
@@ -62,6 +63,7 @@ class Order(NamedTuple):
     kept: frozenset[str] | None = None
     binary: bool = True
     like: str = ""
+    ours: bool = False
 
 
 class FileChanged(Exception):
@@ -96,10 +98,12 @@ def clean_file(path: str, watchlist: Watchlist, order: Order) -> Outcome:
         return Outcome(path, problem=type(error).__name__)
 
 
-def clean_as(data: bytes, path: str, watchlist: Watchlist, *, asked: bool) -> Cleaned:
+def clean_as(
+    data: bytes, path: str, watchlist: Watchlist, *, asked: bool, tiers: frozenset[str] = ALL_TIERS
+) -> Cleaned:
     """What may be taken out of a file at ``path`` is; the rest is ``left``."""
     kind = rules.kind_of(path, data)
-    cleaned = clean(data, path, watchlist, rules.rewritten(kind, asked=asked, strict=watchlist.strict))
+    cleaned = clean(data, path, watchlist, tiers & rules.rewritten(kind, asked=asked, strict=watchlist.strict))
     if cleaned.removed and kind not in (rules.NOTEBOOK, rules.PAIRED) and is_ignored(path):
         return Cleaned(data, (), cleaned.removed + cleaned.left, cleaned.noted)
     return cleaned
@@ -115,7 +119,7 @@ def _clean_file(path: str, watchlist: Watchlist, order: Order) -> Outcome:
         return outcome
     if order.kept is not None and any(f.fingerprint not in order.kept for f in cleaned.removed):
         return outcome._replace(pending=True)
-    _replace(path, cleaned.data, status)
+    _replace(path, cleaned.data, status, protected=not order.ours)
     if status.st_nlink > 1:
         note = "it has another name (a hard link), and there the key still is"
         return outcome._replace(note=note)
@@ -129,7 +133,7 @@ def _read(path: str) -> tuple[bytes, os.stat_result]:
         return file.read(), os.fstat(file.fileno())
 
 
-def _replace(path: str, data: bytes, before: os.stat_result) -> None:
+def _replace(path: str, data: bytes, before: os.stat_result, *, protected: bool) -> None:
     """Put ``data`` in the file's place; a symbolic link stays, and its target changes."""
     target = os.path.realpath(path)
 
@@ -139,7 +143,7 @@ def _replace(path: str, data: bytes, before: os.stat_result) -> None:
             raise FileChanged
 
     look()
-    if not os.access(target, os.W_OK):  # replacing would get around a write protection
+    if protected and not os.access(target, os.W_OK):  # replacing would get around a write protection
         raise PermissionError(0, "it is write-protected")
     write_atomically(target, data, stat.S_IMODE(before.st_mode), last_look=look)
     after = os.stat(target)

@@ -7,7 +7,7 @@ from typing import Any
 
 from mistral_nb.saving import rules
 from mistral_nb.saving.clean import Cleaned, clean_as, parted
-from mistral_nb.scrub import Finding, redact, redact_values
+from mistral_nb.scrub import ALL_TIERS, Finding, redact, redact_values
 from mistral_nb.watch import Watchlist
 
 _PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "image/tiff"})
@@ -28,9 +28,9 @@ def clean_model(model: dict[str, Any], file: str, watchlist: Watchlist) -> Clean
         if cleaned is not content:
             model["content"] = cleaned
         return _values_cleaned(findings)
-    if kind == "directory" or not isinstance(content, str):
+    if kind == "directory":
         return Cleaned(b"")
-    return _clean_text(model, content, file, watchlist)
+    return _clean_text(model, file, watchlist)
 
 
 def nothing_in(notebook: dict[str, Any], watchlist: Watchlist) -> bool:
@@ -56,20 +56,45 @@ def is_large(model: dict[str, Any], characters: int) -> bool:
     return isinstance(content, dict) and _size(content) > characters
 
 
-def _clean_text(model: dict[str, Any], content: str, file: str, watchlist: Watchlist) -> Cleaned:
-    if model.get("format") == "base64":
-        try:
-            data = base64.b64decode(content.encode("ascii"))
-        except (UnicodeEncodeError, binascii.Error):
-            return Cleaned(b"")
-    else:
-        data = content.encode("utf-8", "surrogatepass")
-    cleaned = clean_as(data, file, watchlist, asked=False)
-    if cleaned.data is not data and model.get("format") == "base64":
-        model["content"] = base64.b64encode(cleaned.data).decode("ascii")
-    elif cleaned.data is not data:
-        model["content"] = cleaned.data.decode("utf-8", "surrogatepass")
+def clean_part(model: dict[str, Any], file: str, watchlist: Watchlist) -> Cleaned:
+    """Take the keys that this machine has seen out of a piece of a file, in place.
+
+    The end of a piece can make anything look like a key, so what is told by its shape waits for the whole.
+    """
+    if watchlist.strict:
+        return Cleaned(b"")
+    cleaned = _clean_text(model, file, watchlist, rules.SURE)
+    return cleaned._replace(left=())  # told of the whole
+
+
+def _clean_text(model: dict[str, Any], file: str, watchlist: Watchlist, tiers: frozenset[str] = ALL_TIERS) -> Cleaned:
+    data = _bytes_of(model)
+    if data is None:
+        return Cleaned(b"")
+    cleaned = clean_as(data, file, watchlist, asked=False, tiers=tiers)
+    if cleaned.data is not data:
+        _put(model, cleaned.data)
     return cleaned
+
+
+def _bytes_of(model: dict[str, Any]) -> bytes | None:
+    """What will be written; None for what the server will refuse."""
+    content = model.get("content")
+    if not isinstance(content, str):
+        return None
+    if model.get("format") != "base64":
+        return content.encode("utf-8", "surrogatepass")
+    try:
+        return base64.b64decode(content.encode("ascii"))
+    except (UnicodeEncodeError, binascii.Error):
+        return None
+
+
+def _put(model: dict[str, Any], data: bytes) -> None:
+    if model.get("format") == "base64":
+        model["content"] = base64.b64encode(data).decode("ascii")
+    else:
+        model["content"] = data.decode("utf-8", "surrogatepass")
 
 
 def _values_cleaned(findings: tuple[Finding, ...]) -> Cleaned:

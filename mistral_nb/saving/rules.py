@@ -14,7 +14,7 @@ BINARY = "binary"
 SOURCES = (".py", ".md", ".qmd", ".r", ".rmd", ".jl")
 _HEADER = 4096
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
-_HAS_KEY = frozenset({KNOWN, REMEMBERED})
+SURE = frozenset({KNOWN, REMEMBERED})
 
 
 def kind_of(path: str, data: bytes) -> str:
@@ -41,7 +41,7 @@ def rewritten(kind: str, *, asked: bool, strict: bool = False) -> frozenset[str]
     if kind in (NOTEBOOK, PAIRED):
         return ALL_TIERS
     if kind == SOURCE or (kind == TEXT and asked):
-        return _HAS_KEY | {SUSPECTED} if strict else _HAS_KEY
+        return SURE | {SUSPECTED} if strict else SURE
     return frozenset()
 
 

@@ -1,35 +1,25 @@
 """The saves of one contents manager of jupyter_server: what they leave on disk holds no key.
 
-The pre-save hook sees most of it. What no hook sees is wrapped on the instance: the last chunk of an
-upload, checkpoints, copied folders, renamed files. Only an HTTPError stops a save: any other
-exception is logged by Jupyter, and the key saved.
+`save` is wrapped on the instance, and the pre-save hook sees what a manager or another hook makes of
+it on the way. What no hook sees is wrapped as well: the last chunk of an upload, checkpoints, copied
+folders, renamed files. Only an HTTPError stops a save: any other exception is logged by Jupyter, and
+the key saved.
 """
 
-import asyncio
-import functools
-import inspect
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any
 
 from mistral_nb.saving import models, rules, words
 from mistral_nb.saving.clean import Order, Outcome, clean_file
+from mistral_nb.saving.plans import Do, Plan, wrapped
 from mistral_nb.saving.watching import Watching
 
 IN_THE_LOOP = 1_000_000  # characters, 30 ms at the worst: more than these are looked through in a thread
-_checked: ContextVar[Any] = ContextVar("a content that was looked through in a thread", default=None)
-
-
-class Do(NamedTuple):
-    """A step of a plan: ``run`` is ours and may take its time, or it is the contents manager's."""
-
-    run: Callable[[], Any]
-    ours: bool = True
-
-
-Plan = Generator[Do, Any, Any]
+_NOWHERE = os.path.join(os.devnull, "")  # before the path of a file that is not on this machine's disk
+_checked: ContextVar[Any] = ContextVar("a content that was looked through before the hooks", default=None)
 
 
 class Saves:
@@ -39,13 +29,14 @@ class Saves:
         self.manager = manager
         self.log = manager.log
         self.watching = watching or Watching(self.log.warning)
-        self._checkpoints: set[str] = set()  # files whose checkpoint is known to be clean
+        self._checkpoints: dict[str, Any] = {}  # as they were when they were found to be clean
 
     def install(self) -> None:
         """Register the hook, and wrap what no hook sees."""
 
         def mistral_nb_pre_save(model: dict[str, Any], path: str, **_: Any) -> None:  # a hook needs a __name__
-            self.before_save(model, path)
+            if model.get("content") is not _checked.get() or not self._is_only_hook():
+                self.before_save(model, path)
 
         self.manager.register_pre_save_hook(mistral_nb_pre_save)
         plans: dict[str, Callable[..., Plan]] = {
@@ -54,48 +45,48 @@ class Saves:
             "restore_checkpoint": self._restore_checkpoint,
             "copy": self._copy,
             "rename_file": self._rename_file,
+            "rename": self._rename,
         }
         for name, plan in plans.items():
-            setattr(self.manager, name, _wrapped(getattr(self.manager, name), plan))
+            setattr(self.manager, name, wrapped(getattr(self.manager, name), plan))
 
     def before_save(self, model: dict[str, Any], path: str) -> None:
         """Take the keys out of a model, in place. Raises HTTPError where that fails, and only that."""
-        content = model.get("content")
-        if content is None or "chunk" in model or content is _checked.get():
+        if model.get("content") is None:
             return
         with _failing(f"{path} was not saved", "The file on disk is as it was. Save again"):
             file = self._file(path)
-            cleaned = models.clean_model(model, file, self._watchlist(file))
+            part = _is_part(model)
+            cleaned = (models.clean_part if part else models.clean_model)(model, file, self._watchlist(file))
             if cleaned.removed or cleaned.left:
-                self._tell(Outcome(path, cleaned.removed, cleaned.left))
-                self._checkpoints.discard(file)
+                name = f"{path}, part {model['chunk']}" if part else path
+                self._tell(Outcome(name, cleaned.removed, cleaned.left))
 
     def _save(self, method: Do, model: dict[str, Any], path: str = "") -> Plan:
-        token = _checked.set(_checked.get())
+        if models.is_large(model, IN_THE_LOOP):
+            yield Do(lambda: self.before_save(model, path))
+        else:
+            self.before_save(model, path)
+        before = _checked.get()
+        _checked.set(model.get("content"))
         try:
-            if "chunk" not in model and models.is_large(model, IN_THE_LOOP):
-                yield Do(lambda: self.before_save(model, path))
-                _checked.set(model["content"])
             result = yield method
         finally:
-            _checked.reset(token)
-        file = self._file(path)
+            _checked.set(before)
         if model.get("chunk") == -1:
-            outcome = yield Do(lambda: self._clean(file, path.strip("/"), "was uploaded, but not searched for keys"))
-            if outcome.removed:  # its size and time have changed
+            removed = yield from self._clean_stored(path, "was uploaded, but not searched for keys")
+            if removed:  # its size and time have changed
                 result = yield Do(lambda: self.manager.get(path, content=False), ours=False)
-        elif model.get("type") != "directory" and file not in self._checkpoints:
-            yield Do(lambda: self._clean_checkpoint(path))
+        elif model.get("type") != "directory":
+            yield Do(lambda: self._clean_old_checkpoint(path))
         return result
 
     def _create_checkpoint(self, method: Do, path: str) -> Plan:
         result = yield method
-        self._checkpoints.discard(self._file(path))
         yield Do(lambda: self._clean_checkpoint(path, result["id"]))
         return result
 
     def _restore_checkpoint(self, method: Do, checkpoint_id: str, path: str) -> Plan:
-        self._checkpoints.discard(self._file(path))
         yield Do(lambda: self._clean_checkpoint(path, checkpoint_id))
         return (yield method)
 
@@ -107,82 +98,113 @@ class Saves:
 
     def _rename_file(self, method: Do, old_path: str, new_path: str) -> Plan:
         result = yield method
-        file = self._file(new_path)
-        if os.path.isfile(file) and rules.is_rewritten(file):
-            yield Do(lambda: self._clean(file, new_path, "was renamed, but not searched for keys"))
+        if rules.is_rewritten(new_path):
+            yield from self._clean_stored(new_path, "was renamed, but not searched for keys")
         return result
 
+    def _rename(self, method: Do, old_path: str, new_path: str) -> Plan:
+        result = yield method  # which renames the checkpoint too
+        if rules.is_rewritten(new_path):
+            yield Do(lambda: self._clean_checkpoint(new_path))
+        return result
+
+    def _clean_stored(self, path: str, failed: str) -> Plan:
+        """Clean what lies at ``path``; whether it held a key. What is not on disk here is read and saved again."""
+        file, path = self._file(path), path.strip("/")
+        if os.path.isfile(file):
+            outcome = yield Do(lambda: self._clean(file, path, failed))
+            return bool(outcome.removed)
+        if not file.startswith(_NOWHERE):  # a folder
+            return False
+        model = yield Do(lambda: self.manager.get(path, content=True), ours=False)
+        found = model.get("content")
+        yield Do(lambda: self.before_save(model, path))
+        if model.get("content") is found:
+            return False
+        yield Do(lambda: self.manager.save(model, path), ours=False)
+        return True
+
     def _clean_folder(self, folder: str) -> None:
+        """Clean a folder that was just copied; of files that can't be cleaned the first is told, after the others."""
+        failures: list[Exception] = []
         for root, _, names in os.walk(folder):
             for name in names:
                 file = os.path.join(root, name)
                 if rules.is_rewritten(name) and not os.path.islink(file):
-                    self._clean(file, name, "was copied, but not searched for keys")
+                    try:
+                        self._clean(file, name, "was copied, but not searched for keys", ours=True)
+                    except Exception as error:  # noqa: BLE001, the others are still to be cleaned
+                        failures.append(error)
+        if failures:
+            raise failures[0]
+
+    def _clean_old_checkpoint(self, path: str) -> None:
+        """The save is done: what keeps an older checkpoint from being cleaned is no failure of it."""
+        from tornado.web import HTTPError
+
+        try:
+            self._clean_checkpoint(path)
+        except HTTPError as error:
+            self.log.error("%s", error.log_message)
 
     def _clean_checkpoint(self, path: str, checkpoint_id: str = "checkpoint") -> None:
         """Clean what lies beside ``path``; a manager that keeps checkpoints elsewhere saves them by its hooks."""
-        find = getattr(self.manager.checkpoints, "checkpoint_path", None)
-        if find is None:
-            return
-        file, checkpoint = self._file(path), find(checkpoint_id, path)
-        if os.path.isfile(checkpoint):
-            self._clean(checkpoint, f"the checkpoint of {path}", "was not searched for keys", like=file)
-        self._checkpoints.add(file)
+        with _failing(f"the checkpoint of {path} was not searched for keys", "Try again"):
+            checkpoint = self._checkpoint(path, checkpoint_id)
+            if not checkpoint or not os.path.isfile(checkpoint):
+                return
+            file = self._file(path)
+            remembered = self._watchlist(file).remembered
+            if self._checkpoints.get(checkpoint) != (_sign(checkpoint), remembered):
+                self._clean(checkpoint, f"the checkpoint of {path}", "was not searched for keys", like=file)
+                self._checkpoints[checkpoint] = (_sign(checkpoint), remembered)
 
-    def _clean(self, file: str, name: str, failed: str, like: str = "") -> Outcome:
+    def _checkpoint(self, path: str, checkpoint_id: str) -> str:
+        """Where a checkpoint may lie. Asking Jupyter makes a folder for it, so only where there is one."""
+        checkpoints = self.manager.checkpoints
+        find = getattr(checkpoints, "checkpoint_path", None)
+        if find is None:
+            return ""
+        folder = checkpoints._get_os_path(path.strip("/").rpartition("/")[0])
+        if os.access(folder, os.W_OK) and not os.path.isdir(os.path.join(folder, checkpoints.checkpoint_dir)):
+            return ""
+        return str(find(checkpoint_id, path))
+
+    def _clean(self, file: str, name: str, failed: str, *, like: str = "", ours: bool = False) -> Outcome:
         """Clean a file on disk; ``name`` and ``failed`` make the sentence for when that fails."""
+        order = Order(write=True, asked=False, like=like, ours=ours)
         with _failing(f"{name} {failed}", "Try again"):
-            outcome = clean_file(file, self._watchlist(like or file), Order(write=True, asked=False, like=like))
+            outcome = clean_file(file, self._watchlist(like or file), order)
         if outcome.problem:
             raise _refusal(f"{name} {failed}: {outcome.problem}", f"Try: mistral-nb scrub '{os.path.basename(file)}'")
         if outcome.removed or outcome.left:
             self._tell(outcome._replace(path=name))
         return outcome
 
+    def _is_only_hook(self) -> bool:
+        """Another hook, run before ours, may have put a key into a content that was looked through."""
+        return not self.manager.pre_save_hook and len(getattr(self.manager, "_pre_save_hooks", ())) <= 1
+
     def _watchlist(self, file: str) -> Any:
-        return self.watching.watchlist(os.path.dirname(file))
+        return self.watching.watchlist("" if file.startswith(_NOWHERE) else os.path.dirname(file))
 
     def _file(self, path: str) -> str:
+        """Where it lies on disk; for a manager that keeps its files elsewhere, a path that no file can have."""
         find = getattr(self.manager, "_get_os_path", None)
-        return str(find(path.strip("/"))) if find else path
+        return str(find(path.strip("/"))) if find else _NOWHERE + path.strip("/")
 
     def _tell(self, outcome: Outcome) -> None:
         self.log.warning("mistral_nb: %s", words.line(outcome, write=True))
 
 
-def _wrapped(method: Callable[..., Any], plan: Callable[..., Plan]) -> Callable[..., Any]:
-    """The method, with the plan's steps around it: in threads, where the manager is asynchronous."""
-
-    @functools.wraps(method)
-    async def asynchronous(*args: Any, **kwargs: Any) -> Any:
-        steps, given = plan(Do(lambda: method(*args, **kwargs), ours=False), *args, **kwargs), None
-        with _ended(steps) as result:
-            while True:
-                step = steps.send(given)
-                given = await (asyncio.to_thread(step.run) if step.ours else step.run())
-        return result[0]
-
-    @functools.wraps(method)
-    def synchronous(*args: Any, **kwargs: Any) -> Any:
-        steps, given = plan(Do(lambda: method(*args, **kwargs), ours=False), *args, **kwargs), None
-        with _ended(steps) as result:
-            while True:
-                given = steps.send(given).run()
-        return result[0]
-
-    return asynchronous if inspect.iscoroutinefunction(method) else synchronous
+def _is_part(model: dict[str, Any]) -> bool:
+    """Whether this is a piece of an upload, whose whole is looked through when the last has come."""
+    return model.get("chunk") is not None and model.get("type") == "file"
 
 
-@contextmanager
-def _ended(steps: Plan) -> Iterator[list[Any]]:
-    """Run a plan to its end; what it returned is in the list."""
-    result: list[Any] = []
-    try:
-        yield result
-    except StopIteration as stop:
-        result.append(stop.value)
-    finally:
-        steps.close()
+def _sign(file: str) -> tuple[int, int, int]:
+    status = os.stat(file)
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 @contextmanager

@@ -53,6 +53,26 @@ def test_every_file_of_a_pair_is_saved_without_keys(
         assert text.encode() in off.file(name)
 
 
+FORMATS = ["ipynb,js", "ipynb,scala:light", "ipynb,.pct.py:percent", "here//ipynb,scripts//py:percent"]
+
+
+@pytest.mark.parametrize("formats", FORMATS)
+def test_no_sort_of_pair_holds_a_key(formats: str, on: RunningServer, off: RunningServer, key: Key) -> None:
+    """In another folder, under another name or in another language, and without a header that tells."""
+    text, folder = make_text(), f"pairs {FORMATS.index(formats)}"
+    filters = {"notebook_metadata_filter": "-all", "cell_metadata_filter": "-all"}
+    sources = ["from mistralai import Mistral", f'Mistral(api_key="{text}")', f'x = "{key.reveal()}"']
+    for server in (on, off):
+        (server.folder / folder / "here").mkdir(parents=True)
+        content = notebook(*sources, jupytext={"formats": formats, **filters})
+        assert server.save(f"{folder}/here/a.ipynb", content).status == 201
+        written = [file for file in (server.folder / folder).rglob("*") if file.is_file()]
+        assert len({file.suffix for file in written}) == 2
+        for file in written:
+            assert (text.encode() in file.read_bytes()) is (server is off), file.name
+            assert (key.reveal().encode() in file.read_bytes()) is (server is off), file.name
+
+
 def test_a_text_that_is_opened_as_a_notebook_is_saved_without_keys(
     on: RunningServer, off: RunningServer, key: Key
 ) -> None:

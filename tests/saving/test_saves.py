@@ -13,7 +13,7 @@ from keys import make_key, make_text
 from servers import notebook
 from tornado.web import HTTPError
 
-from mistral_nb.saving import saves as module
+from mistral_nb.saving.plans import wrapped
 from mistral_nb.saving.saves import Saves
 from mistral_nb.saving.watching import Watching
 from mistral_nb.store.index import Index
@@ -108,6 +108,53 @@ def test_a_file_that_cannot_be_rewritten_is_said(kind: type, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_copied_folder_is_cleaned_whole_though_one_file_cannot_be(kind: type, tmp_path: Path) -> None:
+    """The first can't be read as a file that was copied, the second is write-protected: a copy is still ours."""
+    manager, key = world(tmp_path, kind), make_key()
+    Index(str(tmp_path / "home")).remember(key)
+    folder = tmp_path / "served/folder"
+    folder.mkdir()
+    for name in ("a.ipynb", "z.ipynb"):
+        (folder / name).write_text(json.dumps(notebook(key.reveal())))
+        (folder / name).chmod(0o444)
+    run(manager.copy("folder", ""))
+    copied = tmp_path / "served/folder-Copy1"
+    assert [key.reveal() in file.read_text() for file in sorted(copied.iterdir())] == [False, False]
+    assert [file.stat().st_mode & 0o777 for file in copied.iterdir()] == [0o444, 0o444]
+    saves = Saves(manager, Watching(print, {"MISTRAL_NB_HOME": str(tmp_path / "home")}))
+    (folder / "z.ipynb").chmod(0o644)
+    (folder / "a.ipynb").unlink()
+    os.mkfifo(folder / "a.ipynb")
+    with pytest.raises(HTTPError, match=r"a\.ipynb was copied, but not searched for keys: it is no regular file"):
+        saves._clean_folder(str(folder))
+    assert key.reveal() not in (folder / "z.ipynb").read_text()
+
+
+class BrokenAfterwards(Broken):
+    """All is well when the notebook is looked through, and no more when the checkpoint is."""
+
+    asked = 0
+
+    def watchlist(self, folder: str) -> Watchlist:
+        self.asked += 1
+        return Watchlist() if self.asked == 1 else super().watchlist(folder)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_old_checkpoint_that_cannot_be_cleaned_is_logged_and_the_save_is_done(
+    kind: type, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = make_text()
+    run(world(tmp_path, kind).save(model("x = 1"), "a.ipynb"))
+    manager = world(tmp_path, kind, BrokenAfterwards(secret))
+    manager.log.addHandler(caplog.handler)
+    run(manager.save(model("x = 2"), "a.ipynb"))
+    assert "x = 2" in (tmp_path / "served/a.ipynb").read_text()
+    assert "mistral_nb: the checkpoint of a.ipynb was not searched for keys: ValueError." in caplog.text
+    assert secret not in caplog.text
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_methods_take_their_arguments_by_name_too(kind: type, tmp_path: Path) -> None:
     manager, key = world(tmp_path, kind), make_key()
     Index(str(tmp_path / "home")).remember(key)
@@ -123,9 +170,9 @@ def test_a_long_search_leaves_the_event_loop_free(tmp_path: Path, monkeypatch: p
     """The server goes on answering: no turn of its loop takes longer than our budget because of us."""
     key = make_key()
     Index(str(tmp_path / "home")).remember(key)
-    saves = Saves(
-        AsyncLargeFileManager(root_dir=str(tmp_path)), Watching(print, {"MISTRAL_NB_HOME": str(tmp_path / "home")})
-    )
+    manager = AsyncLargeFileManager(root_dir=str(tmp_path))
+    saves = Saves(manager, Watching(print, {"MISTRAL_NB_HOME": str(tmp_path / "home")}))
+    saves.install()
     seen: list[str] = []
 
     async def method() -> None:
@@ -138,11 +185,11 @@ def test_a_long_search_leaves_the_event_loop_free(tmp_path: Path, monkeypatch: p
 
         async def save() -> None:
             nonlocal done
-            await module._wrapped(_save, saves._save)(long, "a.md")
+            await wrapped(_save, saves._save)(long, "a.md")
             done = True
 
         async def _save(given: Any, path: str) -> None:
-            saves.before_save(given, path)  # as the manager itself calls the hook, in the loop
+            manager.run_pre_save_hooks(given, path)  # as the manager itself calls the hook, in the loop
             await method()
 
         task = asyncio.create_task(save())

@@ -162,10 +162,25 @@ def checkpoint_restored(server: RunningServer, key: str) -> bytes:
     return server.file("restored.ipynb")
 
 
+def checkpoint_renamed(server: RunningServer, key: str) -> bytes:
+    (server.folder / ".ipynb_checkpoints").mkdir(exist_ok=True)
+    for name in ("moves.txt", ".ipynb_checkpoints/moves-checkpoint.txt"):
+        (server.folder / name).write_text(text_of(key))
+    fine(server.contents("PATCH", "moves.txt", {"path": "moved.ipynb"}))
+    return server.file(".ipynb_checkpoints/moved-checkpoint.ipynb")
+
+
+def checkpoint_replaced_later(server: RunningServer, key: str) -> bytes:
+    fine(server.save("twice.ipynb", notebook("x = 1")))
+    (server.folder / ".ipynb_checkpoints/twice-checkpoint.ipynb").write_text(text_of(key))
+    fine(server.save("twice.ipynb", notebook("x = 2")))
+    return server.file(".ipynb_checkpoints/twice-checkpoint.ipynb")
+
+
 ROWS: list[Callable[[RunningServer, str], bytes]] = [
     *(source, output, widget_state, second_save, save_as, upload_as_text, upload_as_base64, upload_of_a_source),
     *(chunks_of_text, chunks_of_base64, copy, copied_folder, renamed),
-    *(checkpoint_created, checkpoint_left_behind, checkpoint_restored),
+    *(checkpoint_created, checkpoint_left_behind, checkpoint_restored, checkpoint_renamed, checkpoint_replaced_later),
 ]
 
 
@@ -203,6 +218,27 @@ def test_a_key_remembered_while_the_server_runs_is_removed_at_the_next_save(
     Index(env["MISTRAL_NB_HOME"]).remember(later)
     fine(on.save("later.ipynb", notebook(f'x = "{later.reveal()}"')))
     assert later.reveal().encode() not in on.file("later.ipynb")
+
+
+def test_a_checkpoint_with_a_key_remembered_since_is_cleaned_at_the_next_save(
+    on: RunningServer, env: dict[str, str]
+) -> None:
+    later = make_key()
+    fine(on.save("since.ipynb", notebook(f'x = "{later.reveal()}"')))
+    checkpoint = ".ipynb_checkpoints/since-checkpoint.ipynb"
+    assert later.reveal().encode() in on.file(checkpoint)
+    Index(env["MISTRAL_NB_HOME"]).remember(later)
+    fine(on.save("since.ipynb", notebook("the cell is gone")))
+    assert later.reveal().encode() not in on.file(checkpoint)
+
+
+def test_saving_a_text_makes_no_folder_and_needs_none(on: RunningServer) -> None:
+    for name in ("plain", "no checkpoints"):
+        (on.folder / name).mkdir()
+    (on.folder / "no checkpoints/.ipynb_checkpoints").write_text("a file, to keep Jupyter from making the folder")
+    for name in ("plain", "no checkpoints"):
+        fine(on.save(f"{name}/a.md", "text", type="file", format="text"))
+    assert [file.name for file in (on.folder / "plain").iterdir()] == ["a.md"]
 
 
 @pytest.mark.parametrize(
