@@ -13,7 +13,7 @@ from nbconvert.preprocessors import Preprocessor
 from mistral_nb.errors import MistralNbError
 from mistral_nb.saving import words
 from mistral_nb.saving.clean import Outcome, clean
-from mistral_nb.scrub import Finding, redact_values
+from mistral_nb.scrub import Finding, redact_text, redact_values
 from mistral_nb.scrub.findings import ALL_TIERS, SUSPECTED
 from mistral_nb.store.index import LIVE, Seen
 from mistral_nb.watch import Watchlist, gather
@@ -36,6 +36,7 @@ class RemoveKeys(Preprocessor):
             notebook = _all_nodes(nb)
             cleaned, found = redact_values(notebook, watchlist)
             found += _clean_files(resources, _with(watchlist, found))
+            found += _clean_name(told, watchlist)
         except Exception as error:  # noqa: BLE001, its text could quote the notebook
             raise NotExported(
                 f"The notebook was not exported: searching it for keys failed ({type(error).__name__}).",
@@ -65,6 +66,14 @@ def _clean_files(resources: dict[str, Any], watchlist: Watchlist) -> tuple[Findi
             cleaned = clean(data, str(name), watchlist)
             outputs[name] = cleaned.data
             found += cleaned.removed
+    return found
+
+
+def _clean_name(told: dict[str, Any], watchlist: Watchlist) -> tuple[Finding, ...]:
+    """The notebook's name stands in a page as its title; the name of the file that is written is another."""
+    if not isinstance(told.get("name"), str):
+        return ()
+    told["name"], found = redact_text(told["name"], watchlist)
     return found
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from traitlets.config.loader import LazyConfigValue
+
 from mistral_nb.saving import coverage
 from mistral_nb.saving.saves import Saves
 
@@ -35,8 +37,16 @@ def _cover(manager: Any, log: Any) -> Any:
 
 
 def _export_without_keys(app: Any) -> None:
-    """ "Save and Export Notebook As" reads the server's settings, not those of nbconvert."""
+    """ "Save and Export Notebook As" reads the server's settings, not those of nbconvert.
+
+    The list of one format takes the place of `Exporter`'s, so ours goes into every list there is.
+    """
     settings = app.web_app.settings["config"]
-    chosen = list(settings.get("Exporter", {}).get("preprocessors", ()))
-    if PREPROCESSOR not in chosen:
-        settings.Exporter.preprocessors = [*chosen, PREPROCESSOR]
+    for name in {"Exporter", *(name for name in settings if name.endswith("Exporter"))}:
+        section = settings[name]
+        chosen = section.get("preprocessors")
+        if isinstance(chosen, LazyConfigValue):  # what is added to a list: of a format, to Exporter's
+            if name == "Exporter":
+                chosen.append(PREPROCESSOR)
+        elif name == "Exporter" or chosen is not None:
+            section.preprocessors = [*(other for other in chosen or () if other != PREPROCESSOR), PREPROCESSOR]

@@ -131,6 +131,13 @@ def test_what_was_removed_is_logged_by_tail_and_cell(
     assert key.reveal() not in caplog.text
 
 
+@pytest.mark.parametrize("on", [True, False])
+def test_a_name_that_is_a_key_is_no_title(on: bool, key: Key, tmp_path: Path) -> None:
+    file = tmp_path / f"{key.reveal()}.ipynb"
+    file.write_text(json.dumps(notebook("x")))
+    assert (key.reveal() in export("html", file, on=on)[0]) is not on
+
+
 def test_what_cannot_be_searched_is_not_exported() -> None:
     class Odd(dict):
         def items(self) -> Any:

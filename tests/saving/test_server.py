@@ -302,6 +302,32 @@ def test_exports_from_the_menu_hold_no_key(on: RunningServer, off: RunningServer
     assert key.reveal().encode() in on.file("exported.ipynb")  # an export does not change the notebook
 
 
+OTHER = "'nbconvert.preprocessors.TagRemovePreprocessor'"
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        f"c.Exporter.preprocessors.append({OTHER})",
+        f"c.HTMLExporter.preprocessors = [{OTHER}]",
+        f"c.TemplateExporter.preprocessors = [{OTHER}]; c.HTMLExporter.preprocessors.append({OTHER})",
+    ],
+)
+def test_exports_with_a_persons_own_preprocessors_hold_no_key(
+    setting: str, env: dict[str, str], key: Key, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.py"
+    config.write_text(f"c = get_config()\n{setting}\nc.TagRemovePreprocessor.remove_cell_tags = ['hide']\n")
+    cells = notebook("hidden_by_the_other = 1", f'key = "{key.reveal()}"')
+    cells["cells"][0]["metadata"]["tags"] = ["hide"]
+    for on in (True, False):
+        with start_server(env, tmp_path / f"served {on}", f"--config={config}", on=on) as server:
+            (server.folder / "a.ipynb").write_text(json.dumps(cells))
+            exported = str(fine(server.ask("GET", "nbconvert/html/a.ipynb")).body)
+            assert (key.reveal()[:15] in exported) is not on
+            assert "hidden_by_the_other" not in exported
+
+
 def status_in_a_kernel_of(server: RunningServer, env: dict[str, str]) -> str:
     kernel = fine(server.ask("POST", "api/kernels", {"name": "python3"})).body["id"]
     client = BlockingKernelClient(connection_file=f"{env['JUPYTER_RUNTIME_DIR']}/kernel-{kernel}.json")
