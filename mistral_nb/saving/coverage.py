@@ -9,15 +9,19 @@ import contextlib
 import json
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mistral_nb.files import write_atomically
+from mistral_nb.home import home
 
 if TYPE_CHECKING:
     from mistral_nb.report import State
 
 _INSTALL = "pip install mistral_nb where Jupyter's server runs, and restart it; until then: mistral-nb scrub NOTEBOOK"
 _SCRUB = "mistral-nb scrub NOTEBOOK before you share it"
+_SAME_HOME = "start both with the same MISTRAL_NB_HOME; until then: mistral-nb scrub NOTEBOOK"
+_VS_CODE = "VS Code saves notebooks itself, past Jupyter's server"
+_OF_VS_CODE = "-jvsc-"  # in the name of each session that it opens at a Jupyter server: such a file is never there
 
 
 class Coverage(NamedTuple):
@@ -40,7 +44,8 @@ def announce(runtime_folder: str, pid: int | None = None) -> str:
     process = os.getpid() if pid is None else pid
     note = _note(runtime_folder, process)
     os.makedirs(runtime_folder, mode=0o700, exist_ok=True)
-    write_atomically(note, json.dumps({"pid": process, "started": _started(process)}).encode())
+    told = {"pid": process, "started": _started(process), "home": home(os.environ)}
+    write_atomically(note, json.dumps(told).encode())
     atexit.register(_withdraw, note, os.getpid())
     return note
 
@@ -50,16 +55,29 @@ def coverage(environ: Mapping[str, str]) -> Coverage:
     parent = environ.get("JPY_PARENT_PID", "")
     if any(name.startswith("COLAB_") for name in environ):
         return Coverage(False, "Colab saves notebooks itself", _SCRUB)
-    if parent.isdigit() and _is_announced(int(parent), environ):
-        return Coverage(True, state="ok")
+    told = _told(int(parent), environ) if parent.isdigit() else None
+    if told is not None:
+        return _by_server(told, environ)
     if any(name.startswith("VSCODE_") for name in environ):
-        return Coverage(False, "VS Code saves notebooks itself, past Jupyter's server", _SCRUB)
+        return Coverage(False, _VS_CODE, _SCRUB)
     if not parent:
         return Coverage(False, "no Jupyter server started this process", _SCRUB, state="")
     return Coverage(False, f"mistral_nb is not in what started this kernel (process {parent})", _INSTALL)
 
 
-def _is_announced(pid: int, environ: Mapping[str, str]) -> bool:
+def _by_server(told: dict[str, Any], environ: Mapping[str, str]) -> Coverage:
+    """Of a kernel that a server with our hook started: does that server save its notebook, and know its keys?"""
+    if _OF_VS_CODE in environ.get("JPY_SESSION_NAME", ""):
+        return Coverage(False, _VS_CODE, _SCRUB)
+    theirs, ours = told.get("home"), home(environ)
+    if isinstance(theirs, str) and os.path.realpath(theirs) != os.path.realpath(ours):
+        words = f"the server knows the keys noted in {theirs}, and this kernel notes them in {ours}"
+        return Coverage(False, words, _SAME_HOME)
+    return Coverage(True, state="ok")
+
+
+def _told(pid: int, environ: Mapping[str, str]) -> dict[str, Any] | None:
+    """The note that this server left; None if it left none."""
     for folder in _runtime_folders(environ):
         try:
             with open(_note(folder, pid), encoding="utf-8") as file:
@@ -67,8 +85,8 @@ def _is_announced(pid: int, environ: Mapping[str, str]) -> bool:
         except (OSError, ValueError):
             continue
         if isinstance(told, dict) and told.get("started") == _started(pid):  # else a later process has the id
-            return True
-    return False
+            return told
+    return None
 
 
 def _runtime_folders(environ: Mapping[str, str]) -> list[str]:

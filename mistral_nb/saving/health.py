@@ -3,12 +3,13 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
+from glob import escape, glob
 from importlib.util import find_spec
 
 from mistral_nb.report import Row
 from mistral_nb.saving.coverage import coverage
 
-_CONFIG = ("jupyter_server_config.json", os.path.join("jupyter_server_config.d", "mistral_nb.json"))
+_CONFIG = "jupyter_server_config"
 
 
 def checks(environ: Mapping[str, str], *, in_kernel: bool) -> Iterator[Row]:
@@ -30,8 +31,9 @@ def is_enabled() -> bool:
     from jupyter_core.paths import jupyter_config_path
 
     for folder in jupyter_config_path():
-        for name in _CONFIG:
-            said = _said(os.path.join(folder, name))
+        beside = sorted(glob(os.path.join(escape(folder), f"{_CONFIG}.d", "*.json")), reverse=True)
+        for file in (os.path.join(folder, f"{_CONFIG}.json"), *beside):  # what is read last counts
+            said = _said(file)
             if said is not None:
                 return said
     return False

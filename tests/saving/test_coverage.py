@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mistral_nb.home import home
 from mistral_nb.saving.coverage import announce, coverage
 from mistral_nb.saving.health import checks, is_enabled
 
@@ -36,14 +37,38 @@ def test_saves_that_are_not_covered_have_a_reason(more: dict[str, str], words: s
 
 
 def test_the_server_that_left_its_note_covers_its_kernels(tmp_path: Path) -> None:
-    env = environ(
-        tmp_path, JPY_PARENT_PID=str(os.getpid()), VSCODE_PID="1"
-    )  # a Jupyter server inside VS Code's terminal
+    more = {"VSCODE_PID": "1", "MISTRAL_NB_HOME": home(os.environ)}  # a Jupyter server inside VS Code's terminal
+    env = environ(tmp_path, JPY_PARENT_PID=str(os.getpid()), **more)
     assert not coverage(env).covered
     note = Path(announce(env["JUPYTER_RUNTIME_DIR"]))
     try:
         assert coverage(env) == (True, "", "", "ok")
         assert note.stat().st_mode & 0o077 == 0
+    finally:
+        note.unlink()
+
+
+def test_vs_code_at_a_jupyter_server_saves_past_it(tmp_path: Path) -> None:
+    """It names its sessions itself: https://github.com/microsoft/vscode-jupyter, src/kernels/helpers.ts."""
+    env = environ(tmp_path, JPY_PARENT_PID=str(os.getpid()), MISTRAL_NB_HOME=home(os.environ))
+    note = Path(announce(env["JUPYTER_RUNTIME_DIR"]))
+    try:
+        assert coverage(env | {"JPY_SESSION_NAME": "/work/a.ipynb"}).covered
+        found = coverage(env | {"JPY_SESSION_NAME": "/work/a-jvsc-1b2c.ipynb"})
+        assert not found.covered
+        assert "VS Code saves notebooks itself" in str(found)
+    finally:
+        note.unlink()
+
+
+def test_a_server_that_reads_another_index_does_not_cover(tmp_path: Path) -> None:
+    env = environ(tmp_path, JPY_PARENT_PID=str(os.getpid()), MISTRAL_NB_HOME=str(tmp_path / "other"))
+    note = Path(announce(env["JUPYTER_RUNTIME_DIR"]))
+    try:
+        found = coverage(env)
+        assert not found.covered
+        assert f"the server knows the keys noted in {home(os.environ)}, and this kernel notes" in str(found)
+        assert "MISTRAL_NB_HOME" in found.repair
     finally:
         note.unlink()
 
@@ -79,6 +104,16 @@ def test_doctor_reads_jupyters_settings(
     before = is_enabled()
     (tmp_path / "jupyter_server_config.json").write_text(json.dumps({"ServerApp": {"jpserver_extensions": said}}))
     assert is_enabled() is (before if enabled is None else enabled)
+
+
+def test_doctor_reads_every_file_of_jupyters_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
+    folder = tmp_path / "jupyter_server_config.d"
+    folder.mkdir()
+    for name, said in (("mistral_nb", True), ("zz_of_the_hub", False)):
+        (folder / f"{name}.json").write_text(json.dumps({"ServerApp": {"jpserver_extensions": {"mistral_nb": said}}}))
+        assert is_enabled() is said
 
 
 def test_doctor_has_a_row_in_a_kernel_and_one_elsewhere(tmp_path: Path) -> None:
