@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,20 @@ def test_twenty_thousand_lines_come_through_nbclient_whole(env, tmp_path):
     text = "".join(output.text for output in cell.outputs)
     assert text == "".join(f"{n} [MISTRAL_API_KEY redacted]\n" for n in range(20_000))
     assert b"widget-state" in written[0]
+
+
+@pytest.mark.parametrize("guard", [True, False])
+@pytest.mark.parametrize("execute", [by_papermill, by_nbconvert], ids=["papermill", "nbconvert"])
+def test_twenty_thousand_lines_come_through_in_reasonable_time(env, tmp_path, execute, guard):
+    """Printed one by one, as a training loop does: the guard looks at every message of the stream."""
+    lines = "for n in range(20_000): print(n, K, flush=n % 10 == 0)"
+    file = notebook(tmp_path, [lines], guard=guard)
+    began = time.monotonic()
+    written = execute(env, tmp_path, file)
+    assert time.monotonic() - began < 120
+    assert bool(found(written, KEY)) is not guard
+    ending = f"19999 {'[MISTRAL_API_KEY redacted]' if guard else KEY}"
+    assert ending in written[0].decode()
 
 
 @pytest.mark.parametrize("execute", [by_nbclient, by_papermill, by_nbconvert], ids=lambda f: f.__name__[3:])

@@ -1,6 +1,8 @@
 """With jupyter-collaboration the server saves a shared document by itself; that goes past the hook as well."""
 
 import asyncio
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -58,6 +60,33 @@ def test_a_shared_document_is_saved_without_keys(server: tuple[RunningServer, bo
         time.sleep(0.1)
     assert wanted in running.file("shared.ipynb")
     assert (key.reveal().encode() in running.file("shared.ipynb")) is not on
+
+
+def test_its_history_keeps_the_key_and_scan_finds_it_there(
+    server: tuple[RunningServer, bool], env: dict[str, str], key: Key
+) -> None:
+    """What the README says is not covered: neither our hook nor `scrub` takes a key out of `.jupyter_ystore.db`."""
+    running, _ = server
+    running.save("shared.ipynb", notebook("x = 1"))
+    asyncio.run(type_into_the_shared_document(running, "shared.ipynb", f'key = "{key.reveal()}"'))
+    history = running.folder / ".jupyter_ystore.db"
+    end = time.monotonic() + 20
+    while not (history.exists() and key.reveal().encode() in history.read_bytes()) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert key.reveal().encode() in history.read_bytes()
+    for words, code in (("scan", 1), ("scrub", 1), ("scan", 1)):
+        done = subprocess.run(
+            [sys.executable, "-m", "mistral_nb", words, "--all", ".jupyter_ystore.db"],
+            cwd=running.folder,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        assert f"…{key.tail} (remembered)" in done.stdout + done.stderr
+        assert key.reveal() not in done.stdout + done.stderr
+    assert key.reveal().encode() in history.read_bytes()
 
 
 async def type_into_the_shared_document(server: RunningServer, path: str, source: str) -> None:
