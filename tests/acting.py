@@ -56,7 +56,7 @@ class Acted:
         return "\n".join([*self.steps, str(self.report)])
 
 
-def act(context: Context, name: str, answers: Mapping[str, Said] | None = None, **flags: Any) -> Acted:
+def act(context: Context, name: str, answers: Mapping[str, Said] | None = None, /, **flags: Any) -> Acted:
     """One sub-command, from the table's action to its report. Raises what the action raises."""
     command = next(command for command in COMMANDS if command.name == name)
     person, steps = Person(answers or {}), []

@@ -19,6 +19,7 @@ def action(  # noqa: PLR0917, the flags come by name
 ) -> Action:
     if protected and unprotected:
         raise WrongUsage("A workspace is protected or not.", "Give --protected or --unprotected.")
+    choose.refuse_a_key(name or "")
     wishes = obtain.Wishes(
         workspace=choose.checked_name(workspace) if workspace else None,
         name=name,

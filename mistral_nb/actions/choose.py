@@ -8,7 +8,7 @@ from typing import NamedTuple
 from mistral_nb.actions.context import Context
 from mistral_nb.commands import COMMANDS
 from mistral_nb.errors import CannotAsk, HostRefused, IndexNotWritten, IndexTooNew, IndexUnreadable, WrongUsage
-from mistral_nb.key import key_shaped
+from mistral_nb.key import Key, key_shaped
 from mistral_nb.report import Answer, Ask, Step
 from mistral_nb.store.index import ADMIN
 
@@ -27,14 +27,19 @@ def checked_name(name: str) -> str:
     """A name for a workspace. Raises `WrongUsage` for one that can't be typed or stored."""
     if name in {command.name for command in COMMANDS}:
         raise WrongUsage(f"A workspace can't be named {name}: that is a sub-command.", "Choose another name.")
-    if key_shaped(name):
-        raise WrongUsage("This looks like a key, not like a name; it was not taken.", "Choose a name, such as dev.")
+    refuse_a_key(name)
     if not _NAME.fullmatch(name):
         raise WrongUsage(
             "A workspace's name is at most 64 letters, digits, dots, dashes and underscores.",
             "Choose another name, such as dev or prod.",
         )
     return name
+
+
+def refuse_a_key(name: str, key: Key | None = None) -> None:
+    """Names are kept in clear. Raises `WrongUsage` for what looks like a key, or holds the one just typed."""
+    if key_shaped(name) or (key is not None and key.reveal() in name):
+        raise WrongUsage("This looks like a key, not like a name; it was not taken.", "Give a name, such as dev.")
 
 
 def slug(name: str | None) -> str:

@@ -57,12 +57,12 @@ def obtain(context: Context, wishes: Wishes) -> Generator[Ask | Step, Answer, Ob
     key = yield from ask_key.ask_for_key(context, wishes.workspace, _form(context, wishes))
     session.enter(key, context.index)
     verdict = yield from _verified(context, key)
-    workspace = wishes.workspace or (yield from _name_it(verdict))
+    workspace = wishes.workspace or (yield from _name_it(verdict, key))
     target = yield from _free_or_replaced(context, workspace, key, wishes.yes)
     expires = wishes.expires
     if expires is None:
         expires = yield from ask_expiry(context, verdict)
-    name = wishes.name or (yield from _ask_name(context))
+    name = wishes.name or (yield from _ask_name(context, key))
     details = _details(verdict, name, expires)
     details["verified"] = context.stamp() if verdict.accepts_key else None
     details["protected"] = _protected(context, target.workspace, wishes.protected)
@@ -102,11 +102,12 @@ def _whose(verdict: Verdict) -> str:
     return f" It belongs to{joined}." if joined else ""
 
 
-def _name_it(verdict: Verdict) -> Generator[Ask | Step, Answer, str]:
+def _name_it(verdict: Verdict, key: Key) -> Generator[Ask | Step, Answer, str]:
     default = choose.slug(verdict.identity.workspace if verdict.identity else None)
     for _ in range(_TRIES):
         answer = yield Ask("workspace", "Keep it here under the name", default=default)
         try:
+            choose.refuse_a_key(str(answer), key)
             return choose.checked_name(str(answer).strip())
         except WrongUsage as error:
             yield Step(str(error))
@@ -125,6 +126,7 @@ def _free_or_replaced(context: Context, workspace: str, key: Key, yes: bool) -> 
         if not answer:
             raise WrongUsage(f"Workspace {workspace} keeps …{old.tail}.", "Give the new key another workspace's name.")
         try:
+            choose.refuse_a_key(answer, key)
             workspace = choose.checked_name(answer)
         except WrongUsage as error:
             yield Step(str(error))
@@ -156,10 +158,18 @@ def ask_expiry(context: Context, verdict: Verdict) -> Generator[Ask | Step, Answ
     return expiry.Expiry()
 
 
-def _ask_name(context: Context) -> Generator[Ask | Step, Answer, str]:
+def _ask_name(context: Context, key: Key) -> Generator[Ask | Step, Answer, str]:
     if not context.form:
         return ""
-    return str((yield Ask("name", "The key's name at Mistral, if you like", default="")) or "")
+    for _ in range(_TRIES):
+        name = str((yield Ask("name", "The key's name at Mistral, if you like", default="")) or "")
+        try:
+            choose.refuse_a_key(name, key)
+        except WrongUsage as error:
+            yield Step(str(error))
+        else:
+            return name
+    return ""
 
 
 def _protected(context: Context, workspace: str, wished: bool | None) -> bool:

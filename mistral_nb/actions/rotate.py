@@ -42,6 +42,7 @@ def action(  # noqa: PLR0917, the flags come by name
     by_hand: bool = False,
     wait: float | None = None,
 ) -> Action:
+    choose.refuse_a_key(name or "")
     wanted = None if expires is None else expiry.parse(expires, context.today())
     yield from choose.agree_to_host(context)
     choice = yield from choose.choose(context, workspace)

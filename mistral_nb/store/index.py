@@ -15,13 +15,14 @@ unknown fields, and refuse a damaged or newer file.
 import contextlib
 import json
 import os
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 from mistral_nb.errors import IndexNotWritten, IndexTooNew, IndexUnreadable
 from mistral_nb.files import locked, make_private_folder, write_atomically
-from mistral_nb.key import Key
+from mistral_nb.key import Key, fingerprint, key_shaped
 
 VERSION = 1
 FILE_NAME = "workspaces.json"
@@ -97,6 +98,7 @@ class Contents(NamedTuple):
 
 
 _NUMBERS = ("length",)
+_FREE_TEXTS = ("name", "organisation", "mistral_workspace")
 _Entry = TypeVar("_Entry", Workspace, Seen, Leftover, Aside)
 
 
@@ -168,12 +170,15 @@ class Index:
         document = contents.raw | {
             "version": VERSION,
             "workspaces": {
-                name: _keeping_unknown(entry, old_workspaces.get(name)) for name, entry in contents.workspaces.items()
+                name: _keeping_unknown(_without_keys(entry, contents.seen), old_workspaces.get(name))
+                for name, entry in contents.workspaces.items()
             },
             "seen": [_keeping_unknown(e, old_seen.get(e.fingerprint)) for e in contents.seen.values()],
             "unfinished": [entry._asdict() for entry in contents.unfinished],
             "choices": contents.choices,
-            "pending": {name: entry._asdict() for name, entry in contents.pending.items()},
+            "pending": {
+                name: _without_keys(entry, contents.seen)._asdict() for name, entry in contents.pending.items()
+            },
             "aside": [entry._asdict() for entry in contents.aside],
         }
         write_atomically(self.path, json.dumps(document, ensure_ascii=False, indent=1).encode())
@@ -229,6 +234,16 @@ def _make(kind: type[_Entry], entry: dict[str, Any]) -> _Entry:
     if any(value is not None and not isinstance(value, str | bool) for value in texts):
         raise TypeError
     return kind(**fields)
+
+
+def _without_keys(entry: Workspace, known: Container[str]) -> Workspace:
+    """Without the free texts that look like a key or hold a known one: whoever pasted it there, no file holds a key."""
+
+    def holds_a_key(text: str) -> bool:
+        return bool(key_shaped(text)) or any(fingerprint(word) in known for word in re.findall(r"[\w-]+", text))
+
+    texts = {name: getattr(entry, name) or "" for name in _FREE_TEXTS}
+    return Workspace(**entry._asdict() | {name: None for name, text in texts.items() if holds_a_key(text)})
 
 
 def _keeping_unknown(entry: Workspace | Seen, before: dict[str, Any] | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from acting import PASSPHRASE, act
 from keys import make_key
+from traces import traces
 
 from mistral_nb.actions.context import Context
 from mistral_nb.api.sandbox import Sandbox
@@ -26,6 +27,35 @@ def test_a_key_pasted_as_a_name_is_not_taken_for_one(
     with pytest.raises(WrongUsage) as caught:
         act(new_context(), "use", workspace=key.reveal())
     assert key.reveal() not in str(caught.value)
+
+
+@pytest.mark.parametrize("pasted", ["{}", "my key {} here"])
+def test_a_key_pasted_as_the_keys_name_is_refused_and_asked_for_again(
+    pasted: str, new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    key, other = sandbox.make_key(), make_key()
+    names = [pasted.format(other.reveal()), pasted.format(key.reveal()), "laptop"]
+    typed = {"names": "".join(names).encode()}
+    answers = {"key": key, "expires": "", "name": names}
+    acted = act(new_context(form=True), "add", answers, workspace="dev")
+    assert acted.person.names.count("name") == 3
+    assert "looks like a key, not like a name" in acted.shown
+    assert new_context().keeper.workspaces()["dev"].name == "laptop"
+    for each in (key, other):
+        assert traces(each.reveal(), {"index": _index_text(environ).encode(), "shown": acted.shown.encode()}) == []
+        assert traces(each.reveal(), typed) == ["names"]
+
+
+@pytest.mark.parametrize("command", ["add", "rotate"])
+def test_a_key_given_as_the_keys_name_is_refused(
+    command: str, new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    key = sandbox.make_key()
+    act(new_context(), "add", {"key": key, "expires": ""}, workspace="dev")
+    with pytest.raises(WrongUsage, match="looks like a key") as caught:
+        act(new_context(), command, {}, workspace="dev", name=key.reveal())
+    places = {"index": _index_text(environ).encode(), "error": str(caught.value).encode()}
+    assert traces(key.reveal(), places) == []
 
 
 def test_a_key_kept_by_another_process_meanwhile_is_asked_about(new_context: NewContext, sandbox: Sandbox) -> None:

@@ -11,11 +11,13 @@ from desktops import HERE
 from disks import fill, read_only, small_disk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from keys import make_key
+from keys import make_key, make_text
+from traces import traces
 
 from mistral_nb.errors import IndexNotWritten, IndexTooNew, IndexUnreadable
 from mistral_nb.files import locked
-from mistral_nb.store.index import COMPROMISED, LIVE, RETIRED, Index, Leftover, Workspace
+from mistral_nb.key import Key
+from mistral_nb.store.index import COMPROMISED, LIVE, RETIRED, Index, Leftover, Workspace, seen
 
 
 @pytest.fixture
@@ -60,6 +62,25 @@ def test_it_holds_no_key_and_is_private(index):
     assert key.tail in text  # four characters are meant to be there, and the search finds what is
     assert stat.S_IMODE(os.stat(index.path).st_mode) == 0o600
     assert stat.S_IMODE(os.stat(index.home).st_mode) == 0o700
+
+
+@pytest.mark.parametrize("field", ["name", "organisation", "mistral_workspace"])
+@pytest.mark.parametrize("odd", [False, True])
+def test_a_key_in_a_free_text_is_not_written_and_one_that_was_is_dropped(index, field, odd):
+    key = Key(make_text()[:24].lower()) if odd else make_key()
+    document = {"workspaces": {"prod": entry(key, **{field: f"my {key.reveal()}"})._asdict()}}
+    write(index, json.dumps(document | {"pending": document["workspaces"]}))
+    assert traces(key.reveal(), {"index": _bytes(index)}) == ["index"]  # as an earlier version wrote it
+    with index.edit() as contents:
+        contents.seen[key.fingerprint] = seen(key)
+        contents.workspaces["prod"] = contents.workspaces["prod"]._replace(**{field: f"the {key.reveal()}"})
+    assert traces(key.reveal(), {"index": _bytes(index)}) == []
+    assert getattr(index.read().workspaces["prod"], field) is None
+
+
+def _bytes(index):
+    with open(index.path, "rb") as file:
+        return file.read()
 
 
 @pytest.mark.parametrize(
