@@ -6,6 +6,8 @@
 
 const INFO = "mistral-nb sealed prompt 1";
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const MIX = [/[A-Z]/, /[a-z]/, /[0-9]/];
+const NO_NAME = "That looks like a key, not like a name, so it was taken out again. A key goes into the field Key alone.";
 const SIGNS = { ok: ["✓", ""], warn: ["!", "Note: "], bad: ["✗", "Problem: "], "": ["", ""] };
 const KEYS = ["keydown", "keypress", "keyup"];
 const SLOW = 10_000; // milliseconds without a word from the kernel
@@ -34,6 +36,12 @@ async function seal(fields, to, widget) {
 }
 
 // ---- small helpers
+
+// As key_shaped in key.py: only the field for the key seals what is typed and never shows it again.
+export const keyShaped = (text) =>
+  (text.match(/[A-Za-z0-9]{20,}/g) ?? []).some(
+    (word) => (word.length === 32 || MIX.every((kind) => kind.test(word))) && !/^(?:[0-9a-f]+|[0-9A-F]+)$/.test(word),
+  );
 
 function make(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -130,6 +138,7 @@ class Card {
       this.card.addEventListener(kind, (event) => event.stopPropagation());
     this.key.addEventListener("input", () => this.showTail());
     this.workspace.addEventListener("input", () => this.showHeld());
+    for (const input of [this.workspace, this.name]) input.addEventListener("change", () => this.keyIn(input));
     this.expires.addEventListener("change", () => {
       this.date.hidden = this.expires.value !== "date";
       if (!this.date.hidden) this.date.focus();
@@ -259,6 +268,9 @@ class Card {
 
   submit() {
     if (this.over || !this.ask || this.card.getAttribute("aria-busy")) return;
+    const open = this.ask.form ? [this.workspace, this.name] : [this.input].filter((input) => input?.type === "text");
+    const misplaced = this.keyIn(...open);
+    if (misplaced) return misplaced.focus();
     if (!this.ask.form) return this.input && this.answer({ [this.ask.name]: this.input.value });
     const expires = this.expires.value === "date" ? this.date.value : this.expires.value;
     const workspace = this.workspace.value.trim();
@@ -268,6 +280,16 @@ class Card {
       return this.workspace.focus();
     }
     return this.answer({ key: this.key.value, workspace, name: this.name.value.trim(), expires });
+  }
+
+  // The field that holds a key and is not for it, emptied; and it is said why.
+  keyIn(...inputs) {
+    const key = this.key.value.trim();
+    const found = inputs.find(({ value, readOnly }) => !readOnly && (keyShaped(value) || (key.length >= 16 && value.includes(key))));
+    if (!found) return null;
+    found.value = "";
+    this.say(NO_NAME, "warn");
+    return found;
   }
 
   async answer(fields) {

@@ -10,7 +10,7 @@ from typing import Any
 
 from mistral_nb.errors import KeyRefused, MistralNbError, NotAKey, WrongUsage
 from mistral_nb.kernel.conversation import Channel, Conversation, NoCard, Timing
-from mistral_nb.key import Key, Secret
+from mistral_nb.key import Key, Secret, key_shaped
 from mistral_nb.report import Answer, Ask, Form, Report
 
 _OPTIONAL = ("workspace", "name", "expires")
@@ -107,7 +107,8 @@ class Card:
     def _taken(self, ask: Ask, fields: dict[str, Secret]) -> Answer:
         if "key" not in fields:
             return _as_asked(ask, fields.get(ask.name, Secret("")))
-        self._draft = {name: fields[name].reveal() for name in _OPTIONAL if name in fields}
+        typed = {name: fields[name].reveal() for name in _OPTIONAL if name in fields}
+        self._draft = {name: text for name, text in typed.items() if not _holds_a_key(text, fields["key"], self._key)}
         settled = self._form.given if self._form else {}
         self._fields = {name: fields[name] for name in _OPTIONAL if name in fields and name not in settled}
         if fields["key"].reveal() or self._key is None:
@@ -155,6 +156,12 @@ class Card:
 
 def _as_asked(ask: Ask, said: Secret) -> Answer:
     return said if ask.masked else said.reveal()
+
+
+def _holds_a_key(text: str, *typed: Secret | None) -> bool:
+    """The draft goes to the page in clear: a key that was pasted into the wrong field is no part of it."""
+    keys = [key.reveal() for key in typed if key and key.reveal()]
+    return bool(key_shaped(text)) or any(key in text for key in keys)
 
 
 def _tail(typed: Secret | None) -> str | None:

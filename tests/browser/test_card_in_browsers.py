@@ -16,7 +16,9 @@ from kernels import clean_environment
 from keys import make_text
 from traces import traces
 
+import mistral_nb
 from mistral_nb.api.sandbox import Sandbox
+from mistral_nb.key import fingerprint, key_shaped
 
 PICTURES = os.environ.get("MISTRAL_NB_SCREENSHOTS")
 CARD = ".mistral-nb-card .card"
@@ -219,6 +221,48 @@ def test_escape_cancels_and_the_notebooks_keys_stay_out(stage):
     assert "Cancelled; nothing was changed." in stage.notebook.output(CANCELLED)
     assert stage.page.locator(".jp-Cell").count() == cells
     assert stage.leaks(text) == []
+
+
+def test_a_key_in_another_field_is_refused_in_the_page_and_leaves_it_nowhere(stage):
+    key, name = make_text(), f"{make_text()[:15]}-{make_text()[:15]}"
+    card = stage.opens(PASTED)
+    stage.page.keyboard.type(make_text())
+    for label in ("Workspace", "Name (optional)"):
+        field = card.get_by_label(label)
+        field.fill(f" {key} ")
+        field.press("Enter")
+        stage.says(card, "That looks like a key, not like a name")
+        assert field.input_value() == "" and field.evaluate("node => node === document.activeElement")
+        field.fill(key)
+        card.get_by_label("Key", exact=True).focus()
+        assert field.input_value() == ""
+    stage.picture(card, "4-misplaced")
+    card.get_by_label("Name (optional)").fill(name)
+    card.get_by_label("Name (optional)").press("Enter")
+    stage.says(card, "The API does not accept the key")
+    assert stage.leaks(key) == []
+    assert "frames" in stage.leaks(name)  # the draft comes back in clear, and the search finds it
+    card.get_by_role("button", name="Cancel").click()
+    stage.notebook.wait_done(PASTED)
+
+
+def test_the_page_and_the_kernel_agree_on_what_looks_like_a_key(stage):
+    texts = [make_text() for _ in range(20)]
+    texts += [
+        f"name {texts[0]}!",
+        texts[0][:19],
+        texts[0][:24].lower(),
+        fingerprint(texts[0]),
+        "a-b" * 12,
+        "A" * 32,
+        "",
+    ]
+    source = (Path(mistral_nb.__file__).parent / "kernel" / "card.js").read_text("utf-8")
+    ask = """async ([source, texts]) => {
+      const page = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+      return texts.map(page.keyShaped);
+    }"""
+    assert stage.page.evaluate(ask, [source, texts]) == [bool(key_shaped(text)) for text in texts]
 
 
 def test_an_empty_field_does_nothing_and_the_cell_below_waits(stage):

@@ -317,6 +317,25 @@ def test_nothing_that_is_sent_to_the_page_or_left_there_holds_the_key(prompted, 
     assert traces(keys[1].reveal(), {"seen": keys[1].reveal().encode()}) == ["seen"]
 
 
+@pytest.mark.parametrize("field", ["workspace", "name", "expires"])
+def test_a_key_typed_into_another_field_does_not_come_back_in_the_draft(prompted, sandbox: Sandbox, field):
+    wrong, odd, plain = make_text(), make_text()[:24].lower(), f"{make_text()[:12]}-{make_text()[:12]}"
+    typed = {"workspace": "prod", "name": "n", "expires": ""}
+
+    def refused(text: str, key: str = "") -> dict[str, Any]:
+        return form(key or make_text(), **typed | {field: text})
+
+    last = form(sandbox.make_key(), **typed)
+    page = Page({"key": [refused(wrong)], "keep refused": [refused(plain), last]})
+    prompted(page)
+    said = {"said": json.dumps(page.said).encode()}
+    assert traces(wrong, said) == []
+    assert traces(plain, said) == ["said"]  # what is no key is there again
+    page = Page({"key": [refused(odd, odd), last], "odd shape": {"odd shape": "no"}, "replace": {"replace": "yes"}})
+    prompted(page)
+    assert traces(odd, {"said": json.dumps(page.said).encode()}) == []
+
+
 def test_an_error_of_the_action_leaves_through_the_card(prompted, environ, sandbox: Sandbox):
     environ["MISTRAL_NB_API"] = "http://api.example.org"
     page = Page({})
