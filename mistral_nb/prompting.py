@@ -16,6 +16,7 @@ from mistral_nb.kernel.widget import open_on_page, why_no_card
 from mistral_nb.report import Answer, Ask, Report
 
 CARDED = ("use", "add")
+_unattended_cards: dict[str, Card] = {}  # what is open, by workspace
 LATER = "This cell does not wait: the next ones may run before the key is there. %mistral_key status tells."
 
 
@@ -53,7 +54,7 @@ def perform(
     context.form = True
     if wait:
         return _waited(Card(lambda: open_on_page(shell, wait), plainly, say), attempt)
-    return _unattended(shell, attempt, say)
+    return _unattended(shell, attempt, say, str(flags.get("workspace") or ""))
 
 
 def _card_can_ask(shell: Any, context: Context, name: str, wish: bool | None, wait: bool) -> bool:
@@ -76,8 +77,11 @@ def _waited(card: Card, attempt: Attempt) -> Outcome:
         card.close()
 
 
-def _unattended(shell: Any, attempt: Attempt, say: Callable[[str], None]) -> Outcome:
-    """In a thread; what comes of it before a card is shown is still this cell's."""
+def _unattended(shell: Any, attempt: Attempt, say: Callable[[str], None], workspace: str) -> Outcome:
+    """In a thread; what comes of it before a card is shown is still this cell's.
+
+    An earlier card for this workspace ends: most often this is its cell, run again.
+    """
     came: list[Outcome | BaseException] = []
     turned = threading.Event()  # the card is shown, or nothing is left to do
 
@@ -93,9 +97,15 @@ def _unattended(shell: Any, attempt: Attempt, say: Callable[[str], None]) -> Out
             came.append(error)
             card.close(_last_words(error))
         finally:
+            card.close()
+            if _unattended_cards.get(workspace) is card:
+                del _unattended_cards[workspace]
             turned.set()
 
     card = Card(open_channel, None, say, Timing(ready=None, gone=None))
+    earlier, _unattended_cards[workspace] = _unattended_cards.get(workspace), card
+    if earlier:
+        earlier.withdraw()
     # In the cell's context, so that what is shown is shown below this cell.
     threading.Thread(target=contextvars.copy_context().run, args=(work,), name="mistral-nb-card", daemon=True).start()
     turned.wait()

@@ -70,6 +70,10 @@ class Card:
         self._key = None
         self._fields.clear()
 
+    def withdraw(self) -> None:
+        """From another thread: the card ends by itself, with nothing kept."""
+        self._talk.withdraw()
+
     @property
     def is_open(self) -> bool:
         return self._talk.is_open
@@ -79,6 +83,7 @@ class Card:
         if not self._talk.is_open:
             self._tell(text)
             return
+        self._talk.look()
         self._talk.say({"kind": "step", "lines": [*self._lines, text], "state": ""})
         if not text.endswith("…"):  # what is going on is over when the next line comes
             self._lines.append(text)
@@ -89,6 +94,7 @@ class Card:
         self._answered.add(ask.name)
         self._form = ask.form or self._form
         if ask.name in self._fields:
+            self._talk.look()
             return _as_asked(ask, self._fields.pop(ask.name))
         if self._plain and self._plainly:
             return self._plainly(ask)

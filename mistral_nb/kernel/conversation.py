@@ -4,6 +4,7 @@ Each question goes with a public key made for it. The page says ``ready`` when i
 ``gone`` when it stops to, ``cancel``, or ``answer`` with what it sealed.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
@@ -15,6 +16,7 @@ from mistral_nb.report import Report
 
 READY_SECONDS, GONE_SECONDS, SHOWN_SECONDS = 10.0, 15.0, 1.5
 _SLICE = 0.05  # seconds between two looks at what came
+WITHDRAWN = "Another card took the place of this one; nothing was kept."
 
 Message = Mapping[str, Any]
 
@@ -55,6 +57,7 @@ class Conversation:
         self._seen = False  # whether any page has shown the card
         self._returned = False  # whether one came that had not seen it open: a reload, or a second page
         self._deadline: float | None = None
+        self._withdrawn = False
 
     @property
     def is_open(self) -> bool:
@@ -72,6 +75,20 @@ class Conversation:
                 question = {**question, "lines": [str(refused)], "state": "bad"}
             finally:
                 seal.close()
+
+    def look(self) -> None:
+        """Between two steps: what came meanwhile. Raises `Cancelled`."""
+        if self._withdrawn:
+            raise Cancelled(WITHDRAWN)
+        while self._channel is not None and isinstance(message := self._channel.receive(0.0), dict):
+            if message.get("kind") == "cancel":
+                raise Cancelled("Cancelled; nothing was kept.")
+            with contextlib.suppress(NoCard):  # one page that can't seal ends nothing for the one that did
+                self._note(self._channel, message)
+
+    def withdraw(self) -> None:
+        """From another thread: let the one that asks end with `Cancelled`, at its next look."""
+        self._withdrawn = True
 
     def say(self, message: Message) -> None:
         if self._channel is not None:
@@ -105,12 +122,19 @@ class Conversation:
                 return seal.open(message)
             if kind == "cancel":
                 raise Cancelled("Cancelled; nothing was changed.")
-            if kind == "ready":
-                self._arrived(channel, message)
-            elif kind == "gone":
-                self._views.discard(message.get("view"))
-                self._wait_at_most(None if self._views else self._timing.gone)
+            if self._withdrawn:
+                raise Cancelled(WITHDRAWN)
+            if kind is not None:
+                self._note(channel, message)
             self._look_at_the_clock()
+
+    def _note(self, channel: Channel, message: Message) -> None:
+        """Which pages show the card."""
+        if message.get("kind") == "ready":
+            self._arrived(channel, message)
+        elif message.get("kind") == "gone":
+            self._views.discard(message.get("view"))
+            self._wait_at_most(None if self._views else self._timing.gone)
 
     def _arrived(self, channel: Channel, message: Message) -> None:
         self._views.add(message.get("view"))

@@ -222,6 +222,39 @@ def test_cancel_changes_nothing(prompted, kept):
     assert (page.closed, page.left, kept()) == (True, None, {})
 
 
+class Meanwhile(Page):
+    """Says something when it is told of a step, once."""
+
+    def __init__(self, step: str, says: Any, answers: Any) -> None:
+        super().__init__(answers)
+        self.step, self.says = step, [says]
+
+    def send(self, message: Any) -> None:
+        super().send(message)
+        if message["kind"] == "step" and self.step in message["lines"][-1] and self.says:
+            self.came.append(self.says.pop())
+
+
+@pytest.mark.parametrize("step", ["Asking Mistral about it", "The API accepts the key", "This says nothing about"])
+def test_cancel_while_mistral_is_asked_keeps_nothing(prompted, kept, environ, sandbox: Sandbox, step):
+    if step.startswith("This"):
+        sandbox.fail("503")
+    page = Meanwhile(step, {"kind": "cancel"}, {"key": form(sandbox.make_key(), workspace="prod")})
+    with pytest.raises(Cancelled, match="Cancelled; nothing was kept"):
+        prompted(page)
+    assert (page.closed, page.left, kept()) == (True, None, {})
+    assert "MISTRAL_API_KEY" not in environ
+
+
+@pytest.mark.parametrize("secure", [True, False])
+def test_a_page_that_comes_while_mistral_is_asked_is_told_how_it_stands(prompted, kept, sandbox: Sandbox, secure):
+    ready = {"kind": "ready", "view": 2, "secure": secure}
+    page = Meanwhile("Asking Mistral", ready, {"key": form(sandbox.make_key(), workspace="prod")})
+    prompted(page)
+    assert page.lines.count("Asking Mistral about it …") == 1 + secure  # one that can't seal ends nothing
+    assert list(kept()) == ["prod"]
+
+
 def test_cancel_at_a_later_question_changes_nothing(prompted, kept, environ):
     with pytest.raises(Cancelled):
         prompted(Page({"key": form(make_key(), workspace="prod"), "keep refused": "cancel"}))

@@ -169,6 +169,35 @@ def test_prompt_in_python_returns_at_once(kernel):
     front_end.until(lambda: "Cancelled; nothing was changed." in front_end.text(cell))
 
 
+def test_a_prompt_that_is_run_again_takes_the_place_of_the_earlier_one(kernel):
+    front_end = FrontEnd(kernel)
+    cells = []
+    for _ in range(2):
+        front_end.comm = ""
+        cells.append(front_end.start("import mistral_nb; mistral_nb.prompt('again')"))
+        front_end.until(lambda: front_end.done(cells[-1]) and front_end.comm)
+    front_end.until(lambda: "Another card took the place of this one" in front_end.text(cells[0]))
+    threads = "import threading; [t.name for t in threading.enumerate()].count('mistral-nb-card')"
+    assert kernel.run(threads).results[0]["text/plain"] == "1"
+    front_end.typed = lambda ask: form(kernel.sandbox.make_key())
+    front_end.say({"kind": "ready", "view": "w", "secure": True})
+    front_end.until(lambda: "MISTRAL_API_KEY is set: again" in front_end.text(cells[1]))
+    assert kernel.run(threads).results[0]["text/plain"] == "0"
+
+
+def test_cancel_while_mistral_is_asked_ends_the_cell_with_nothing_kept(kernel):
+    front_end = FrontEnd(kernel)
+    kernel.sandbox.fail("silent")
+    cell = front_end.start("%mistral_key add slow --widget")
+    front_end.typed = lambda ask: form(kernel.sandbox.make_key())
+    front_end.until(lambda: any("Asking Mistral" in json.dumps(m["content"], default=str) for m in front_end.seen))
+    front_end.say({"kind": "cancel"})
+    front_end.until(lambda: front_end.done(cell), timeout=60)
+    kernel.sandbox.fail(None)
+    assert "Cancelled; nothing was kept." in front_end.text(cell)
+    assert "slow" not in kernel.run("%mistral_key list --json").text
+
+
 def test_ctrl_c_closes_the_card_and_leaves_a_kernel_that_works(kernel):
     front_end = FrontEnd(kernel)
     cell = front_end.start("%mistral_key add four --widget")
