@@ -8,6 +8,8 @@ const INFO = "mistral-nb sealed prompt 1";
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const MIX = [/[A-Z]/, /[a-z]/, /[0-9]/];
 const NO_NAME = "That looks like a key, not like a name, so it was taken out again. A key goes into the field Key alone.";
+const RESTARTED = "The kernel was restarted: nothing can be typed here any more. Run the cell again.";
+const EARLIER = "No kernel answers: this card is from an earlier session of the notebook. Run the cell again.";
 const SIGNS = { ok: ["✓", ""], warn: ["!", "Note: "], bad: ["✗", "Problem: "], "": ["", ""] };
 const KEYS = ["keydown", "keypress", "keyup"];
 const SLOW = 10_000; // milliseconds without a word from the kernel
@@ -84,6 +86,8 @@ class Card {
     const secure = Boolean(globalThis.isSecureContext && globalThis.crypto?.subtle);
     this.say(secure ? "Getting ready …" : "This page can't seal what is typed: it is neither https nor localhost.", secure ? "" : "warn");
     this.send({ kind: "ready", view: this.view, secure });
+    this.slow = setTimeout(() => this.say(EARLIER, "warn"), SLOW);
+    this.checked();
   }
 
   build(el) {
@@ -110,13 +114,14 @@ class Card {
       field(id("expires"), "Expires (optional)", make("div", { class: "pair" }, this.expires, this.date)),
     );
     this.title = make("div", { class: "title", id: id("title") }, "Mistral API key");
-    this.said = make("div", { class: "said", role: "status", "aria-live": "polite" });
+    this.said = make("div", { class: "said", role: "status", "aria-live": "polite", tabindex: -1 });
     this.question = make("div", { class: "question" });
     this.actions = make("div", { class: "actions" });
     this.why = make("div", { class: "why" }, "What you type is encrypted in this page, for this notebook's kernel alone.");
     this.card = make(
       "section",
-      { class: "card", "aria-labelledby": id("title"), "data-lm-suppress-shortcuts": "true" },
+      // A click on its text gives the card the focus: without that the notebook has it, and its keys.
+      { class: "card", "aria-labelledby": id("title"), tabindex: -1 },
       make("div", { class: "head" }, this.title, this.why),
       this.form, this.said, this.question, this.actions,
     );
@@ -129,7 +134,8 @@ class Card {
     // The notebook's own keys (dd deletes a cell) and menus stay out of the card. It listens on the
     // document before anything inside hears a key, so the card listens on the window, which is earlier.
     this.pressed = (event) => {
-      if (!this.card.contains(event.target)) return;
+      if (!event.composedPath().includes(this.card)) return;
+      if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s") return; // saving works from here too
       event.stopPropagation();
       if (event.type === "keydown" && !event.isComposing) this.press(event);
     };
@@ -144,10 +150,11 @@ class Card {
       if (!this.date.hidden) this.date.focus();
     });
     this.heard = (message) => this.take(message);
-    this.lost = () => this.end("The kernel was restarted: nothing can be typed here any more. Run the cell again.", "warn");
+    this.lost = () => this.end(this.met ? RESTARTED : EARLIER, "warn");
+    // Where the front end tells that no kernel is behind this card; elsewhere its silence has to do.
     this.checked = async () => {
-      const model = await this.model.widget_manager?.get_model?.(this.widget);
-      if (!model?.comm_live) this.lost();
+      const model = await Promise.resolve(this.model.widget_manager?.get_model?.(this.model.get("card"))).catch(() => null);
+      if (model?.comm_live === false) this.lost();
     };
     this.left = () => this.send({ kind: "gone", view: this.view });
     this.model.on("msg:custom", this.heard);
@@ -156,8 +163,9 @@ class Card {
   }
 
   press(event) {
-    if (event.key === "Escape") this.cancel();
-    else if (event.key === "Enter" && event.target.matches("input")) this.submit();
+    const held = event.repeat; // a key that is held down would answer the next question as well
+    if (event.key === "Escape") held || this.cancel();
+    else if (event.key === "Enter" && (held || event.target.matches("input"))) held || this.submit();
     else return;
     event.preventDefault();
   }
@@ -185,6 +193,7 @@ class Card {
 
   take(message) {
     clearTimeout(this.slow);
+    this.met = true; // a kernel was behind this card
     if (this.over) return;
     if (message.kind === "step") this.say(message.lines, message.state);
     if (message.kind === "done") this.end(message.lines, message.state);
@@ -193,7 +202,6 @@ class Card {
 
   show(ask) {
     this.ask = ask;
-    this.widget = ask.widget;
     this.card.removeAttribute("aria-busy");
     this.question.replaceChildren();
     if (ask.form) this.showForm(ask.form);
@@ -275,6 +283,10 @@ class Card {
     const expires = this.expires.value === "date" ? this.date.value : this.expires.value;
     const workspace = this.workspace.value.trim();
     if (!this.key.value && !this.typed) return this.key.focus();
+    if (this.expires.value === "date" && !expires) {
+      this.say("The date of expiry is incomplete: give day, month and year, or choose unknown.", "warn");
+      return this.date.focus();
+    }
     if (workspace && !NAME.test(workspace)) {
       this.say("A workspace's name is at most 64 letters, digits, dots, dashes and underscores.", "warn");
       return this.workspace.focus();
@@ -308,18 +320,31 @@ class Card {
 
   wait() {
     this.card.setAttribute("aria-busy", "true");
+    if (this.hasFocus()) this.said.focus({ preventScroll: true }); // not on Cancel: a second Enter would press it
     this.form.disabled = true;
     this.question.replaceChildren();
     this.actions.replaceChildren(this.button("Cancel", () => this.cancel()));
     this.say("Sealed and sent …");
-    this.focusOn(this.actions.firstChild);
     this.slow = setTimeout(() => this.say("No answer yet: the kernel reads this when it is free. If it was restarted, run the cell again.", "warn"), SLOW);
   }
 
   cancel() {
+    if (this.over) return;
     this.key.value = "";
-    this.say("Cancelling …");
+    this.say(this.ask ? "Cancelling …" : "Cancelling, once the kernel is done with the step before …");
     this.send({ kind: "cancel" });
+    this.leave();
+  }
+
+  // The keyboard goes on from the cell, or from what else holds the card and can have the focus.
+  leave() {
+    if (!this.hasFocus()) return;
+    const around = this.card.closest(".jp-Cell") ?? this.card.parentElement?.closest("[tabindex]");
+    around?.focus({ preventScroll: true });
+  }
+
+  hasFocus() {
+    return this.card.contains(this.card.getRootNode().activeElement ?? null);
   }
 
   end(lines, state) {
@@ -328,22 +353,28 @@ class Card {
     clearTimeout(this.slow);
     this.key.value = "";
     this.card.removeAttribute("aria-busy");
-    const typing = this.card.contains(document.activeElement);
+    this.leave();
     for (const part of [this.why, this.form, this.question, this.actions]) part.remove();
-    if (typing) this.card.closest(".jp-Cell")?.focus({ preventScroll: true }); // so that the keyboard goes on from here
     this.say(lines, state);
   }
 
   // ---- what is shown
 
-  // One sentence or several. The sign and a word that is heard tell what the colour tells.
+  // One sentence or several. The outcome alone is marked as good: what led to it may say otherwise.
   say(lines, state = "") {
+    const all = [lines].flat();
+    const before = state === "ok" ? all.splice(0, all.length - 1) : [];
+    this.said.replaceChildren(...(before.length ? [this.block(before)] : []), ...(all.length ? [this.block(all, state)] : []));
+  }
+
+  // The sign and a word that is heard tell what the colour tells.
+  block(lines, state = "") {
     const [sign, word] = SIGNS[state];
-    const text = make("div", {}, ...[lines].flat().map((line) => make("div", {}, line)));
-    const said = make("div", { class: `line ${state}` }, text);
+    const text = make("div", {}, ...lines.map((line) => make("div", {}, line)));
+    const block = make("div", { class: `line ${state}` }, text);
     if (word) text.firstChild?.prepend(make("span", { class: "only-heard" }, word));
-    if (sign) said.prepend(make("span", { class: "sign", "aria-hidden": "true" }, sign));
-    this.said.replaceChildren(...(lines.length ? [said] : []));
+    if (sign) block.prepend(make("span", { class: "sign", "aria-hidden": "true" }, sign));
+    return block;
   }
 
   showTail(sent = false) {

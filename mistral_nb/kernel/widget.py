@@ -56,7 +56,7 @@ class _Output:
         self._open = contextlib.ExitStack()
         self._look = None
         self._widget = _widget_class()()
-        self.id = str(self._widget.model_id)
+        self.id = self._widget.card = str(self._widget.model_id)
         self._widget.on_msg(lambda _widget, content, _buffers: self._came.put(content))
         if wait and threading.current_thread() is threading.main_thread():
             self._look = self._open.enter_context(waiting.hearing(shell, self.id))
@@ -94,8 +94,10 @@ def _widget_class() -> Any:
     from importlib import resources
 
     from anywidget import AnyWidget
+    from traitlets import Unicode
 
     here = resources.files("mistral_nb.kernel")
     sides = {"_esm": here / "card.js", "_css": here / "card.css"}
     texts = {name: file.read_text("utf-8") for name, file in sides.items()}
-    return type("Card", (AnyWidget,), {**texts, "__repr__": lambda _: _PLAIN})
+    own_id = Unicode().tag(sync=True)  # by which the page finds out whether a kernel is behind it
+    return type("Card", (AnyWidget,), {**texts, "card": own_id, "__repr__": lambda _: _PLAIN})

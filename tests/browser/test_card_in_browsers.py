@@ -117,6 +117,9 @@ class Stage:
         )
         return card
 
+    def has_focus(self, cell: int) -> bool:
+        return self.notebook.cell(cell).evaluate("node => node.contains(document.activeElement)")
+
     def says(self, card: Any, text: str) -> None:
         card.get_by_text(text).first.wait_for(timeout=15_000)
 
@@ -215,9 +218,14 @@ def test_escape_cancels_and_the_notebooks_keys_stay_out(stage):
     stage.page.keyboard.type("dd")
     assert stage.page.locator(".jp-Cell").count() == cells
     stage.page.keyboard.type("a")
+    for text_of_the_card in ("Mistral API key", "Name (optional)", "What you type is encrypted"):
+        card.get_by_text(text_of_the_card).first.click()
+        stage.page.keyboard.type("ddab")
+    assert stage.page.locator(".jp-Cell").count() == cells
     card.get_by_label("Key", exact=True).fill(text)
     stage.page.keyboard.press("Escape")
     stage.notebook.wait_done(CANCELLED)
+    assert stage.has_focus(CANCELLED)
     assert "Cancelled; nothing was changed." in stage.notebook.output(CANCELLED)
     assert stage.page.locator(".jp-Cell").count() == cells
     assert stage.leaks(text) == []
@@ -265,6 +273,52 @@ def test_the_page_and_the_kernel_agree_on_what_looks_like_a_key(stage):
     assert stage.page.evaluate(ask, [source, texts]) == [bool(key_shaped(text)) for text in texts]
 
 
+def test_saving_works_from_inside_the_card(stage):
+    stage.opens(CANCELLED)
+    before = stage.notebook.file.stat().st_mtime_ns
+    stage.page.keyboard.press("Control+S")
+    stage.notebook.wait(lambda: stage.notebook.file.stat().st_mtime_ns > before)
+    stage.page.keyboard.press("Escape")
+    stage.notebook.wait_done(CANCELLED)
+
+
+def test_an_enter_too_many_does_not_cancel(stage):
+    card = stage.opens(CANCELLED)
+    stage.page.keyboard.type(make_text())
+    stage.sandbox.fail("silent")
+    stage.page.keyboard.press("Enter")
+    stage.says(card, "Asking Mistral about it")
+    stage.page.wait_for_timeout(200)
+    stage.page.keyboard.press("Enter")
+    for _ in range(5):  # held down
+        stage.page.keyboard.down("Enter")
+    stage.page.keyboard.up("Enter")
+    stage.page.keyboard.press("d")
+    stage.page.keyboard.press("d")
+    assert card.get_by_text("Asking Mistral about it").count() and not card.get_by_text("Cancelling").count()
+    card.get_by_role("button", name="Cancel").click()
+    stage.says(card, "Cancelling, once the kernel is done")
+    assert stage.has_focus(CANCELLED)
+    stage.notebook.wait_done(CANCELLED)
+    assert "Cancelled; nothing was kept." in stage.notebook.output(CANCELLED)
+
+
+def test_a_date_that_is_not_whole_is_asked_for(stage):
+    card = stage.opens(CANCELLED)
+    stage.page.keyboard.type(make_text())
+    card.get_by_label("Expires (optional)").select_option("on a date …")
+    sent = len(stage.notebook.frames)
+    for typed in ("", "01"):
+        stage.page.keyboard.type(typed)
+        card.get_by_role("button", name="Save").click()
+        stage.says(card, "The date of expiry is incomplete")
+        assert card.get_by_label("Date of expiry").evaluate("node => node === document.activeElement")
+    stage.picture(card, "4-date")
+    assert not any(b'"answer"' in frame for frame in stage.notebook.frames[sent:])
+    stage.page.keyboard.press("Escape")
+    stage.notebook.wait_done(CANCELLED)
+
+
 def test_an_empty_field_does_nothing_and_the_cell_below_waits(stage):
     card = stage.opens(EMPTY)
     sent = len(stage.notebook.frames)
@@ -303,6 +357,10 @@ def test_a_network_that_is_gone_is_said_and_loses_nothing(stage):
     if stage.host == "lab":
         stage.says(card, "Asking Mistral about it")
         stage.picture(card, "6-asking")
+    stage.says(card, "This says nothing about the key")
+    stage.says(card, "MISTRAL_API_KEY is set")
+    good = card.locator(".line.ok").inner_text()
+    assert "MISTRAL_API_KEY is set" in good and "This says nothing" not in good
     stage.closes(OFFLINE, f"MISTRAL_API_KEY is set: offline …{key.tail}")
     stage.sandbox.fail(None)
     assert stage.key_in_kernel() == key.fingerprint
@@ -371,6 +429,43 @@ def test_a_restart_of_the_kernel_leaves_no_dead_field(stage):
     assert card.locator("input, button").count() == 0
     stage._shoot(card, f"{stage.host}-8-restarted")
     assert stage.leaks(text) == []
+
+
+def test_a_card_of_an_earlier_session_says_so(stage):
+    stage.notebook.wait(lambda: stage.notebook.server.ask("sessions")[0]["kernel"]["execution_state"] == "idle")
+    stage.notebook.run(LOAD)
+    stage.opens(AGAIN)
+    stage.notebook.save()
+    stage.page.wait_for_timeout(500)
+    assert "application/vnd.jupyter.widget-view+json" in stage.notebook.file.read_text()
+    stage.page.goto("about:blank")
+    stage.notebook.server.shut_down_kernels()
+    visit(stage.notebook, stage.host == "lab")
+    card = stage.card(AGAIN)
+    stage.says(card, "this card is from an earlier session of the notebook. Run the cell again.")
+    assert card.locator("input, button").count() == 0
+    stage._shoot(card, f"{stage.host}-8-earlier")
+
+
+def test_where_no_front_end_tells_a_card_without_a_kernel_says_so_after_a_while(stage):
+    page = stage.page.context.new_page()
+    page.route("**/*", lambda route: route.fulfill(body="<!doctype html>", content_type="text/html"))
+    page.goto("http://localhost/")
+    page.clock.install()
+    source = (Path(mistral_nb.__file__).parent / "kernel" / "card.js").read_text("utf-8")
+    page.evaluate(
+        """async (source) => {
+          const card = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+          const model = { on() {}, off() {}, get() {}, send() {} };
+          document.body.append(document.createElement("div"));
+          card.default.render({ model, el: document.body.lastChild });
+        }""",
+        source,
+    )
+    assert "Getting ready" in page.locator("body").inner_text()
+    page.clock.fast_forward(11_000)
+    assert "Run the cell again." in page.locator("body").inner_text()
+    page.close()
 
 
 def test_a_page_that_is_reloaded_shows_the_card_again_and_then_only_text(stage):
