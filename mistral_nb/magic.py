@@ -22,7 +22,7 @@ from mistral_nb.report import Report
 from mistral_nb.store.index import COMPROMISED, Index
 
 NAME = "mistral_key"
-RETURNING = ("status", "verify", "doctor", "usage")  # what they return, IPython shows; the others print
+RETURNING = ("status", "list", "verify", "doctor", "usage")  # what they return, IPython shows; the others print
 
 
 def load(shell: Any) -> None:

@@ -128,7 +128,10 @@ _FRAME = (
 )
 _SOFT = "color:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,inherit))"
 _TABLE = "border:0;border-collapse:collapse;margin:6px 0;font-size:inherit;color:inherit;background:transparent"
-_CELL = "border:0;text-align:left;vertical-align:top;white-space:normal;padding:2px 16px 2px 0;max-width:none"
+_CELL = (  # in full: a page's style sheet speaks to each cell
+    "border:0;text-align:left;vertical-align:top;white-space:normal;line-height:1.5;"
+    "padding:2px 16px 2px 0;max-width:none"
+)
 _LABEL = "font-weight:400;overflow-wrap:normal"
 _BADGES: Mapping[State, tuple[str, str]] = {
     "warn": ("var(--jp-warn-color1,#f57c00)", "warning"),

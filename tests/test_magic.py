@@ -151,7 +151,7 @@ def test_magics_return_nothing_but_for_reports(kernel: RealKernel, sandbox: Sand
     kernel.run("%mistral_key add dev", answers=[key.reveal(), ""])
     for line in ("%mistral_key", "%mistral_key use dev", "%mistral_key help"):
         assert kernel.run(f"x = {line}\nprint(x)").text.endswith("None\n")
-    for line in ("status", "verify", "doctor"):
+    for line in ("status", "list", "verify", "doctor"):
         ran = kernel.run(f"x = %mistral_key {line}\nprint(type(x).__name__)\nx")
         assert ran.text.endswith("Report\n")
         assert "<table" in ran.results[0]["text/html"]

@@ -94,6 +94,12 @@ def test_html_from_elsewhere_stays_text(report):
     assert "script" in Reader(HOSTILE).tags  # the search would have found it
 
 
+def test_every_cell_brings_its_own_line_height():
+    drawn = as_html(Report("t", (Row("a", "b"),)))
+    cells = [tag for tag in drawn.split("<") if tag.startswith(("th", "td"))]
+    assert len(cells) == 2 and all("line-height:1.5" in cell for cell in cells)  # a page's style sheet sets another
+
+
 @given(reports)
 def test_any_report_is_drawn_three_ways_without_an_active_part(report):
     reader = Reader(as_html(report))

@@ -20,14 +20,24 @@ def action(context: Context, remote: bool = False, long: bool = False) -> Action
     problem = (Row("index", context.problem, "bad"),) if context.problem else ()
     note = (f"What Mistral knows of them: {context.typed('list --remote')}",) if admin_key.at_hand(context) else ()
     title = f"{len(rows)} key{'s' * (len(rows) != 1)} kept here."
-    data = {"kept": {name: noted(entry, long) for name, entry in kept.items()}, "problem": context.problem or None}
+    data = {
+        "kept": {name: noted(entry, long) for name, entry in kept.items()},
+        "active": next((name for name, entry in kept.items() if _is_active(context, name, entry)), None),
+        "problem": context.problem or None,
+    }
     return Report(title, (*problem, *rows), note, 3 if problem else 0, data)
 
 
 def _row(context: Context, name: str, entry: Workspace) -> Row:
     words, state = expiry.sentence(entry, context.today())
     kind = ", an Admin key" if entry.kind == ADMIN else ""
-    return Row(name, f"…{entry.tail} in {store_name(entry)}{kind}; expires: {words}", state)
+    active = ", active here" if _is_active(context, name, entry) else ""
+    return Row(name, f"…{entry.tail} in {store_name(entry)}{kind}{active}; expires: {words}", state)
+
+
+def _is_active(context: Context, name: str, entry: Workspace) -> bool:
+    active = context.active
+    return active is not None and active.workspace == name and active.key.fingerprint == entry.fingerprint
 
 
 def _remote(context: Context, long: bool) -> Action:

@@ -37,6 +37,17 @@ def test_what_is_kept_is_listed_without_asking_anybody(org: Organisation) -> Non
     assert len(org.sandbox.requests) == asked
 
 
+def test_the_active_workspace_is_marked(new_context: NewContext, sandbox: Sandbox) -> None:
+    keys = {name: sandbox.make_key() for name in ("dev", "prod")}
+    for name, key in keys.items():
+        act(new_context(), "add", {"key": key, "expires": ""}, workspace=name)
+    listed = act(new_context(), "list").report
+    assert [(row.label, ", active here" in row.value) for row in listed.rows] == [("dev", False), ("prod", True)]
+    assert listed.data["active"] == "prod"
+    act(new_context("cli"), "add", {"key": sandbox.make_key()}, workspace="prod", yes=True, expires="never")
+    assert act(new_context(), "list").report.data["active"] is None  # the key in the environment is another by now
+
+
 def test_each_key_is_told_by_what_is_the_matter_with_it(org: Organisation) -> None:
     make = org.sandbox.make_key
     keys = {
