@@ -3,9 +3,9 @@
 from collections.abc import Generator
 
 from mistral_nb import session
-from mistral_nb.actions import admin_key, choose, obtain, unfinished, unlock
+from mistral_nb.actions import admin_key, choose, obtain, occupied, unfinished, unlock
 from mistral_nb.actions.context import Context
-from mistral_nb.actions.placed import store_name
+from mistral_nb.actions.placed import shown, store_name
 from mistral_nb.api.verdict import Verdict
 from mistral_nb.errors import Cancelled, KeyRefused, NotAKey, WrongUsage
 from mistral_nb.key import Key, Secret
@@ -26,6 +26,7 @@ def action(context: Context, wishes: obtain.Wishes) -> Action:
         raise WrongUsage(f"Workspace {name} keeps an ordinary key.", "Give the Admin key another name.")
     admin_key.verify(context)
     key = yield from _ask()
+    yield from occupied.meant_though_revoked(context, key)
     session.enter(key, context.index)
     yield Step("Asking Mistral's Admin API about it …")
     verdict: Verdict = context.verify(key, context.config.api)
@@ -36,9 +37,11 @@ def action(context: Context, wishes: obtain.Wishes) -> Action:
             raise KeyRefused(f"The Admin API refused …{key.tail}; it was not kept.", f"Make one: {BACKOFFICE}")
     expected = there.fingerprint if there else ""
     if there and there.fingerprint != key.fingerprint and not wishes.yes:
-        question = f"{name} holds …{there.tail}. Replace it by …{key.tail}?"
+        held = shown(name, there.tail, there)
+        question = f"{held} is kept. Replace it by …{key.tail}?"
         if (yield Ask("replace", question, choices=("yes", "no"))) != "yes":
-            raise Cancelled(f"{name} still holds …{there.tail}.")
+            raise Cancelled(f"{held} is still kept.")
+    yield from occupied.agree_over_waiting(context, name, key, yes=wishes.yes)
     store = yield from unlock.choose_store(context)
     details = {
         "kind": ADMIN,

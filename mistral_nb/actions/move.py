@@ -1,6 +1,6 @@
 """`move`: a workspace's key from one store to another."""
 
-from mistral_nb.actions import choose, unfinished, unlock
+from mistral_nb.actions import choose, occupied, unfinished, unlock
 from mistral_nb.actions.context import Context
 from mistral_nb.actions.placed import STORE_NAMES, shown
 from mistral_nb.errors import WrongUsage
@@ -21,6 +21,7 @@ def action(context: Context, workspace: str, store: str) -> Action:
         return Report(
             f"{shown(name, before.tail, before)} is in {STORE_NAMES[store]} already.", data=_data(name, store)
         )
+    occupied.refuse_while_rotating(context, name)
     why_not = context.stores[store].why_not() if store == KEYRING else None
     if why_not and not context.interactive:
         raise why_not

@@ -4,7 +4,7 @@ from collections.abc import Generator
 from typing import Any, NamedTuple
 
 from mistral_nb import session
-from mistral_nb.actions import ask_key, choose, expiry, unlock
+from mistral_nb.actions import ask_key, choose, expiry, occupied, unlock
 from mistral_nb.actions.context import Context
 from mistral_nb.api.verdict import OWN_KEYS, Identity, Verdict
 from mistral_nb.errors import CannotAsk, KeyRefused, MistralNbError, Overtaken, StoreError, WrongUsage
@@ -44,21 +44,15 @@ class Wishes(NamedTuple):
     protected: bool | None = None
 
 
-class Target(NamedTuple):
-    """Where a new key goes; ``expected`` is the fingerprint the workspace was seen with, "" for none."""
-
-    workspace: str
-    expected: str
-
-
 def obtain(context: Context, wishes: Wishes) -> Generator[Ask | Step, Answer, Obtained]:
     """Ask for a key, verify it and keep it. Raises `KeyRefused`, `CannotAsk`, `NotAKey`."""
     yield from choose.agree_to_host(context)
     key = yield from ask_key.ask_for_key(context, wishes.workspace, _form(context, wishes))
+    yield from occupied.meant_though_revoked(context, key)
     session.enter(key, context.index)
     verdict = yield from _verified(context, key)
     workspace = wishes.workspace or (yield from _name_it(verdict, key))
-    target = yield from _free_or_replaced(context, workspace, key, wishes.yes)
+    target = yield from occupied.free_or_replaced(context, workspace, key, wishes.yes)
     expires = wishes.expires
     if expires is None:
         expires = yield from ask_expiry(context, verdict)
@@ -71,7 +65,7 @@ def obtain(context: Context, wishes: Wishes) -> Generator[Ask | Step, Answer, Ob
             return (yield from _put_away(context, target, key, details, verdict))
         except Overtaken as faster:
             yield Step(faster.failed)
-            target = yield from _free_or_replaced(context, target.workspace, key, wishes.yes)
+            target = yield from occupied.free_or_replaced(context, target.workspace, key, wishes.yes)
 
 
 def _form(context: Context, wishes: Wishes) -> Form:
@@ -112,37 +106,6 @@ def _name_it(verdict: Verdict, key: Key) -> Generator[Ask | Step, Answer, str]:
         except WrongUsage as error:
             yield Step(str(error))
     return default
-
-
-def _free_or_replaced(context: Context, workspace: str, key: Key, yes: bool) -> Generator[Ask | Step, Answer, Target]:
-    """The workspace for the key: an occupied one is replaced on a yes, else another name is asked for."""
-    while True:
-        old = context.kept().get(workspace)
-        if old is None:
-            return Target(workspace, "")
-        if yes or old.fingerprint == key.fingerprint or (yield from _may_replace(context, workspace, old, key)):
-            return Target(workspace, old.fingerprint)
-        answer = str((yield Ask("workspace", "Another name for the new key (Enter = give up)", default="")) or "")
-        if not answer:
-            raise WrongUsage(f"Workspace {workspace} keeps …{old.tail}.", "Give the new key another workspace's name.")
-        try:
-            choose.refuse_a_key(answer, key)
-            workspace = choose.checked_name(answer)
-        except WrongUsage as error:
-            yield Step(str(error))
-
-
-def _may_replace(context: Context, workspace: str, old: Workspace, key: Key) -> Generator[Ask | Step, Answer, bool]:
-    """An occupied workspace: say both tails, and ask."""
-    question = f"Workspace {workspace} holds …{old.tail}. Replace it by …{key.tail}?"
-    try:
-        answer = yield Ask("replace", question, choices=("yes", "no"))
-    except CannotAsk:
-        raise CannotAsk(
-            f"Workspace {workspace} already holds …{old.tail}, and nobody is here to say whether to replace it.",
-            f"Say so: {context.typed(f'add {workspace} --yes')}",
-        ) from None
-    return answer == "yes"
 
 
 def ask_expiry(context: Context, verdict: Verdict) -> Generator[Ask | Step, Answer, expiry.Expiry]:
@@ -192,7 +155,7 @@ def _details(verdict: Verdict, name: str | None, expires: expiry.Expiry) -> Deta
 
 
 def _put_away(
-    context: Context, target: Target, key: Key, details: Details, verdict: Verdict
+    context: Context, target: occupied.Target, key: Key, details: Details, verdict: Verdict
 ) -> Generator[Ask | Step, Answer, Obtained]:
     """Keep it. A key just typed is never asked for again because a store failed: another try, or memory."""
     while True:
@@ -208,7 +171,9 @@ def _put_away(
             yield from _another_try(error)
 
 
-def _keep(context: Context, target: Target, key: Key, details: Details) -> Generator[Ask | Step, Answer, Workspace]:
+def _keep(
+    context: Context, target: occupied.Target, key: Key, details: Details
+) -> Generator[Ask | Step, Answer, Workspace]:
     def keep_in(store: str) -> Workspace:
         return context.keeper.keep(target.workspace, key, details, store, expected=target.expected)
 

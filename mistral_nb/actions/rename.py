@@ -1,7 +1,7 @@
 """`rename`: a workspace's key under another name."""
 
 from mistral_nb import session
-from mistral_nb.actions import choose, unfinished, unlock
+from mistral_nb.actions import choose, occupied, unfinished, unlock
 from mistral_nb.actions.context import Context
 from mistral_nb.actions.placed import shown
 from mistral_nb.errors import WrongUsage
@@ -13,6 +13,7 @@ def action(context: Context, workspace: str, new_name: str) -> Action:
     yield from unfinished.finish(context)
     if workspace not in context.keeper.workspaces():
         raise WrongUsage(f"No key is kept for a workspace named {workspace}.", f"See {context.typed('status')}.")
+    occupied.refuse_while_rotating(context, workspace, new)
     entry = yield from unlock.unlocked(context, lambda: context.keeper.rename(workspace, new))
     active = context.active
     if active and active.ours and active.workspace == workspace:

@@ -48,5 +48,7 @@ def _begun_at_mistral(context: Context, rotating: str | None) -> Generator[Ask |
 
 
 def shown_name(item: str) -> str:
-    """The name of an item for people: a revoked key's is a fingerprint."""
+    """The name of an item for people: a key's that is out of use is a fingerprint."""
+    if item.startswith("(aside)"):
+        return "a workspace that got another key"
     return "a revoked workspace" if item.startswith("(revoked)") else item

@@ -6,7 +6,7 @@ from typing import Any
 from mistral_nb.errors import Overtaken, WrongUsage
 from mistral_nb.key import Key
 from mistral_nb.store.base import CURRENT, NEXT
-from mistral_nb.store.index import LIVE, RETIRED, Aside, Contents, Leftover, Workspace, seen
+from mistral_nb.store.index import COMPROMISED, LIVE, RETIRED, Aside, Contents, Leftover, Workspace, seen
 
 Details = Workspace | Mapping[str, Any] | None  # what is noted on a key beside its place
 
@@ -45,6 +45,11 @@ def set_state(contents: Contents, fingerprint: str, before: str, after: str) -> 
         contents.seen[fingerprint] = entry._replace(state=after)
 
 
+def compromise(contents: Contents, fingerprint: str) -> None:
+    for state in (LIVE, RETIRED):
+        set_state(contents, fingerprint, state, COMPROMISED)
+
+
 def note_leftover(contents: Contents, leftover: Leftover) -> None:
     if leftover not in contents.unfinished:
         contents.unfinished.append(leftover)
@@ -72,6 +77,30 @@ def make_room(contents: Contents, workspace: str, new: Workspace) -> None:
 def free_slot(contents: Contents, store: str, workspace: str) -> str:
     taken = {item_of(aside) for aside in contents.aside}
     return NEXT if (store, workspace, CURRENT) in taken else CURRENT
+
+
+def revoked(of: str, what: Workspace | Aside) -> Aside:
+    """Where a compromised key goes: an item that is no workspace's, so that no other key takes its place."""
+    item = f"(revoked) {what.fingerprint}"
+    return Aside(of, what.fingerprint, what.tail, what.store, item, CURRENT, COMPROMISED, what.verified, what.kind)
+
+
+def superseded(of: str, waiting: Workspace) -> Aside:
+    """Where a new key goes that was waited for until another was kept in its place."""
+    item = f"(aside) {waiting.fingerprint}"
+    return Aside(of, waiting.fingerprint, waiting.tail, waiting.store, item, CURRENT, RETIRED, kind=waiting.kind)
+
+
+def replaced(of: str, old: Workspace) -> Aside:
+    """An old key stays where it is: its slot is the one that is not in use."""
+    return Aside(of, old.fingerprint, old.tail, old.store, of, old.slot, RETIRED, kind=old.kind)
+
+
+def note_aside(contents: Contents, aside: Aside) -> None:
+    """One item may be set aside for several workspaces, whose key it was; for each of them once."""
+    contents.unfinished[:] = [left for left in contents.unfinished if left[:3] != item_of(aside)]
+    others = (a for a in contents.aside if (a.of, *item_of(a)) != (aside.of, *item_of(aside)))
+    contents.aside[:] = [*others, aside]
 
 
 def item_of(aside: Aside) -> tuple[str, str, str]:
@@ -103,6 +132,15 @@ def is_item(leftover: Leftover, workspace: str, entry: Workspace) -> bool:
 def is_kept(contents: Contents, fingerprint: str) -> bool:
     kept = [entry.fingerprint for entry in (*contents.workspaces.values(), *contents.pending.values())]
     return fingerprint in (*kept, *(aside.fingerprint for aside in contents.aside))
+
+
+def is_in_a_workspace(contents: Contents, fingerprint: str) -> bool:
+    """Whether a workspace uses the key, or waits for it; not so for one that is set aside."""
+    return any(e.fingerprint == fingerprint for e in (*contents.workspaces.values(), *contents.pending.values()))
+
+
+def not_while_rotating(workspace: str) -> WrongUsage:
+    return WrongUsage(f"A rotation of {workspace} is not finished: its new key waits.", f"First: rotate {workspace}")
 
 
 def no_such_workspace(workspace: str) -> WrongUsage:

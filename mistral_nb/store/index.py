@@ -83,6 +83,7 @@ class Aside(NamedTuple):
     slot: str
     state: str = RETIRED  # or compromised
     verified: str | None = None  # when the API last accepted it, as in `Workspace`
+    kind: str = "api"  # as in `Workspace`
 
 
 class Contents(NamedTuple):

@@ -6,22 +6,18 @@ each workspace tells what was left behind from what is being done.
 """
 
 import contextlib
-import os
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mistral_nb.errors import (
-    IndexNotWritten,
     MistralNbError,
     PassphraseNeeded,
     StoreError,
     StoreTimedOut,
-    StoreUnavailable,
     WrongPassphrase,
 )
-from mistral_nb.files import locked_with_children, make_private_folder, sweep
+from mistral_nb.files import sweep
 from mistral_nb.key import Key
-from mistral_nb.store.base import CURRENT, KEYRING, MEMORY, Store, other
+from mistral_nb.store.base import KEYRING, MEMORY, other
 from mistral_nb.store.entries import (
     Details,
     announce,
@@ -29,27 +25,27 @@ from mistral_nb.store.entries import (
     drop_asides,
     drop_pending,
     free_slot,
+    is_in_a_workspace,
     is_in_use,
     is_kept,
+    item_of,
     make_room,
     no_such_workspace,
+    note_aside,
     note_leftover,
     placed,
     point_to,
+    set_state,
+    superseded,
 )
-from mistral_nb.store.index import Index, Leftover, Workspace
-from mistral_nb.store.memory import MemoryStore
+from mistral_nb.store.index import LIVE, RETIRED, Leftover, Workspace
+from mistral_nb.store.places import LOCK_SECONDS, Places
 
-LOCK_SECONDS = 5.0
 _PLACES = {KEYRING: "the keyring", "file": "the encrypted file", MEMORY: "memory"}
 
 
-class Keeper:
+class Keeper(Places):
     """The operations over an index and its stores (by name)."""
-
-    def __init__(self, index: Index, stores: Mapping[str, Store]) -> None:
-        self.index = index
-        self.stores = stores
 
     def workspaces(self) -> dict[str, Workspace]:
         """Every workspace with a kept key; one in memory stands before one of the same name in the index."""
@@ -87,7 +83,8 @@ class Keeper:
 
         ``entry`` says more of it (name, expires, …). Raises a `StoreError` or `IndexNotWritten`: what
         was kept before is then kept still, and the caller has the key. With ``expected``, a
-        fingerprint or "" for none, raises `Overtaken` where another key is kept by now.
+        fingerprint or "" for none, raises `Overtaken` where another key is kept by now. A new key of
+        a rotation that was not finished is set aside.
         """
         if store == MEMORY:
             return self._keep_in_memory(workspace, key, entry)
@@ -99,15 +96,16 @@ class Keeper:
             check_expected(workspace, old, expected)
             slot = other(old.slot) if old and old.store == store else free_slot(now, store, workspace)
             new = placed(key, store, slot, entry)
+            self._supersede(workspace, key, store)
             with self.index.edit() as contents:
-                drop_pending(contents, workspace)
                 make_room(contents, workspace, new)
                 announce(contents, key, Leftover(store, workspace, slot))
             self._put(store, workspace, slot, key)
             with self.index.edit() as contents:
                 point_to(contents, workspace, new, key)
             self._finish(workspace)
-        self._drop_from_memory(workspace)
+        self._memory().supersede(workspace, key.fingerprint)
+        self._memory().drop(workspace)
         return new
 
     def forget(self, workspace: str, trace: bool = False) -> Workspace | None:
@@ -116,8 +114,12 @@ class Keeper:
         What it was, as `workspaces` lists it; None when there was none. A `StoreError` means that the
         workspace is gone from the index and its item goes at the next `finish`.
         """
-        gone = self._drop_from_memory(workspace)
+        memory = self._memory()
+        gone = memory.drop(workspace)
         if gone:  # a stored key of the same name was hidden by it, and is not what was meant
+            memory.drop_pending(workspace)
+            for aside in [aside for aside in memory.aside if aside.of == workspace]:
+                memory.drop_aside(aside)
             if trace:
                 self._drop_trace(gone.fingerprint)
             return gone
@@ -187,78 +189,49 @@ class Keeper:
                 contents.unfinished[:] = [left for left in contents.unfinished if left[:3] != (store, workspace, slot)]
             raise
 
-    def _look(self, entry: Workspace, workspace: str) -> Key | None:
-        """The key that ``entry`` means: in its slot, or in the other one if that is what a crash left."""
-        store = self._store(entry.store)
-        for slot in (entry.slot, other(entry.slot)):
-            key = store.get(workspace, slot)
-            if key and key.fingerprint == entry.fingerprint:
-                return key
-        return None
-
     def _entry(self, workspace: str) -> Workspace:
         entry = self.in_memory().get(workspace) or self.index.read().workspaces.get(workspace)
         if not entry:
             raise no_such_workspace(workspace)
         return entry
 
-    def _store(self, name: str) -> Store:
-        if name not in self.stores:
-            raise StoreUnavailable(
-                f"The key is in a store named {name}, which this version does not know.",
-                "Update mistral_nb here: pip install -U mistral_nb.",
-            )
-        return self.stores[name]
+    def _supersede(self, workspace: str, key: Key, store: str) -> None:
+        """A new key waits no longer, since ``key`` is kept. If it is another, it is set aside: it may be the only copy.
+
+        Its slot is the one that ``key`` goes to, so it is copied.
+        """
+        waiting = self.index.read().pending.get(workspace)
+        if waiting is None:
+            return
+        aside = superseded(workspace, waiting)
+        with self._busy(aside.workspace, LOCK_SECONDS):
+            try:
+                found = self._store(waiting.store).get(workspace, waiting.slot)
+            except StoreError as error:
+                if waiting.store == store or isinstance(error, (PassphraseNeeded, WrongPassphrase)):
+                    raise
+                return  # its store can't be read, and nothing takes its place there: it goes on waiting
+            lost = found is None or found.fingerprint != waiting.fingerprint
+            if found and not lost and found != key:
+                with self.index.edit() as contents:
+                    announce(contents, found, Leftover(*item_of(aside)))
+                self._put(aside.store, aside.workspace, aside.slot, found)
+            with self.index.edit() as contents:
+                drop_pending(contents, workspace)
+                if found and not lost and found != key:
+                    note_aside(contents, aside)
+                    if not is_in_a_workspace(contents, aside.fingerprint):
+                        set_state(contents, aside.fingerprint, LIVE, RETIRED)
 
     def _keep_in_memory(self, workspace: str, key: Key, entry: Details) -> Workspace:
         """Kept whether or not its fingerprint can be noted: a key is never lost to a full disk."""
-        new = placed(key, MEMORY, CURRENT, entry)
-        self._store(MEMORY).put(workspace, CURRENT, key)
-        self.in_memory()[workspace] = new
+        self._store(MEMORY)
+        new = self._memory().keep(workspace, key, entry)
         with contextlib.suppress(MistralNbError):
             self.index.remember(key)
         return new
-
-    def in_memory(self) -> dict[str, Workspace]:
-        """The workspaces whose keys are in this process alone: no index is needed for them."""
-        memory = self.stores.get(MEMORY)
-        return memory.entries if isinstance(memory, MemoryStore) else {}
-
-    def _drop_from_memory(self, workspace: str) -> Workspace | None:
-        entry = self.in_memory().pop(workspace, None)
-        if entry:
-            self._store(MEMORY).delete(workspace, entry.slot)
-        return entry
 
     def _drop_trace(self, fingerprint: str) -> None:
         with self.index.edit() as contents:
             if not is_kept(contents, fingerprint):
                 contents.seen.pop(fingerprint, None)
-
-    def _busy(self, workspace: str, seconds: float) -> contextlib.AbstractContextManager[None]:
-        """Hold the workspace's lock. Raises `StoreTimedOut`, `IndexNotWritten`."""
-        busy = StoreTimedOut(
-            f"Another process is changing the key of workspace {workspace}.",
-            "Wait for it to finish, and try again.",
-        )
-        return self._held(workspace, "", seconds, busy)
-
-    @contextlib.contextmanager
-    def _held(self, workspace: str, what: str, seconds: float, busy: StoreTimedOut) -> Iterator[None]:
-        """Hold the lock on one thing that is done to a workspace; raises ``busy`` where another holds it."""
-        import hashlib  # 8 ms, OpenSSL with it: not for those who only read
-
-        folder = os.path.join(self.index.home, "locks")
-        name = hashlib.blake2b(workspace.encode(), digest_size=8).hexdigest() + what
-        with contextlib.ExitStack() as held:
-            try:
-                make_private_folder(folder)
-                held.enter_context(locked_with_children(os.path.join(folder, name), seconds))
-            except TimeoutError:
-                raise busy from None
-            except OSError as error:
-                raise IndexNotWritten(
-                    f"The folder {folder} could not be written: {error.strerror or type(error).__name__}.",
-                    "Make room or set MISTRAL_NB_HOME to a folder that can be written, and try again.",
-                ) from None
-            yield

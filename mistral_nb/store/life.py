@@ -10,24 +10,30 @@ import contextlib
 
 from mistral_nb.errors import MistralNbError, StoreError, StoreTimedOut, WrongUsage
 from mistral_nb.key import Key
-from mistral_nb.store.base import CURRENT, MEMORY, other
+from mistral_nb.store.base import MEMORY, other
 from mistral_nb.store.entries import (
     Details,
     announce,
     check_expected,
+    compromise,
     drop_pending,
     free_slot,
+    is_in_a_workspace,
     is_item,
     item_of,
     make_room,
     no_such_workspace,
+    not_while_rotating,
+    note_aside,
     note_leftover,
     placed,
+    replaced,
+    revoked,
     set_state,
 )
 from mistral_nb.store.index import COMPROMISED, LIVE, RETIRED, Aside, Leftover, Workspace
-from mistral_nb.store.keep import LOCK_SECONDS, Keeper
-from mistral_nb.store.memory import MemoryStore
+from mistral_nb.store.keep import Keeper
+from mistral_nb.store.places import LOCK_SECONDS
 
 
 class LifeKeeper(Keeper):
@@ -47,7 +53,9 @@ class LifeKeeper(Keeper):
         Raises `Overtaken` where the key in use is not the one with the fingerprint ``expected``.
         """
         if workspace in self.in_memory():
-            return self._stage_in_memory(workspace, key, details)
+            with contextlib.suppress(MistralNbError):
+                self.index.remember(key)
+            return self._memory().stage(workspace, key, details)
         self.index.remember(key)
         with self._busy(workspace, LOCK_SECONDS):
             self._finish(workspace)
@@ -66,8 +74,7 @@ class LifeKeeper(Keeper):
 
     def pending(self) -> dict[str, Workspace]:
         """The new keys that wait to be accepted, by workspace."""
-        memory = {n: e for n, e in self._memory().pending.items() if n in self.in_memory()}
-        return self.index.read().pending | memory
+        return self.index.read().pending | self._memory().pending
 
     def read_pending(self, workspace: str) -> Key | None:
         """The new key that waits; None where none does, or where it never reached its store."""
@@ -79,36 +86,34 @@ class LifeKeeper(Keeper):
 
         Raises `Overtaken` where another key is pending, or none, by now.
         """
-        if workspace in self.in_memory():
-            return self._accept_in_memory(workspace, details)
+        fields = details._asdict() if isinstance(details, Workspace) else dict(details or {})
+        if workspace in self._memory().pending:
+            check_expected(workspace, self._memory().pending[workspace], fingerprint)
+            return self._memory().accept(workspace, fields)
         with self._busy(workspace, LOCK_SECONDS):
             waiting = self.index.read().pending.get(workspace)
             check_expected(workspace, waiting, fingerprint)
             if self.read_pending(workspace) is None or waiting is None:
                 raise StoreError(f"The new key of workspace {workspace} is not in its store.", "Rotate it again.")
             with self.index.edit() as contents:
-                fields = details._asdict() if isinstance(details, Workspace) else dict(details or {})
                 new = contents.pending.pop(workspace)._replace(**fields)
                 old = contents.workspaces.get(workspace)
                 contents.workspaces[workspace] = new
                 if old and old.fingerprint != new.fingerprint:
-                    contents.aside.append(
-                        Aside(workspace, old.fingerprint, old.tail, old.store, workspace, old.slot, RETIRED)
-                    )
-                    set_state(contents, old.fingerprint, LIVE, RETIRED)
+                    contents.aside.append(replaced(workspace, old))
+                    if not is_in_a_workspace(contents, old.fingerprint):  # it may be kept under a second name
+                        set_state(contents, old.fingerprint, LIVE, RETIRED)
             self._finish(workspace)
         return new
 
     def drop_pending(self, workspace: str) -> None:
         """The new key is not wanted: delete it here. The key in use stays."""
-        entry = self._memory().pending.pop(workspace, None)
-        if entry:
-            return self._store(MEMORY).delete(workspace, entry.slot)
+        if self._memory().drop_pending(workspace):
+            return
         with self._busy(workspace, LOCK_SECONDS):
             with self.index.edit() as contents:
                 drop_pending(contents, workspace)
             self._finish(workspace)
-        return None
 
     def asides(self, workspace: str | None = None) -> list[Aside]:
         """The keys set aside, of one workspace or of all."""
@@ -121,8 +126,7 @@ class LifeKeeper(Keeper):
     def drop_aside(self, aside: Aside) -> None:
         """Delete a key that was set aside; its fingerprint stays."""
         if aside.store == MEMORY:
-            self._memory().aside.remove(aside)
-            return self._store(MEMORY).delete(aside.workspace, aside.slot)
+            return self._memory().drop_aside(aside)
         with self._busy(aside.workspace, LOCK_SECONDS):
             with self.index.edit() as contents:
                 if aside in contents.aside:
@@ -148,44 +152,61 @@ class LifeKeeper(Keeper):
         The index notes it as compromised and the workspace is gone from it, also where the store can't
         be opened: then its item goes at the next `finish`, and None is returned.
         """
-        gone = self.in_memory().get(workspace)
-        if gone:
-            return self._set_aside_in_memory(workspace, gone)
+        if workspace in self.in_memory():
+            return self._memory().revoke(workspace)
         entry = self._entry(workspace)
-        target = Aside(
-            workspace,
-            entry.fingerprint,
-            entry.tail,
-            entry.store,
-            f"(revoked) {entry.fingerprint}",
-            CURRENT,
-            COMPROMISED,
-            entry.verified,
-        )
+        target = revoked(workspace, entry)
         with self._busy(workspace, LOCK_SECONDS), self._busy(target.workspace, LOCK_SECONDS):
             entry = self._entry(workspace)
             check_expected(workspace, entry, target.fingerprint)
-            try:
-                self._copy(entry, workspace, target)
-                copied = True
-            except StoreError:  # out of use all the same
-                copied = False
+            copied = self._copied(entry, workspace, target)
             with self.index.edit() as contents:
                 contents.workspaces.pop(workspace, None)
                 note_leftover(contents, Leftover(entry.store, workspace, entry.slot))
-                for state in (LIVE, RETIRED):
-                    set_state(contents, entry.fingerprint, state, COMPROMISED)
+                compromise(contents, entry.fingerprint)
                 if copied:
-                    contents.unfinished[:] = [left for left in contents.unfinished if left[:3] != item_of(target)]
-                    contents.aside[:] = [*(a for a in contents.aside if item_of(a) != item_of(target)), target]
+                    note_aside(contents, target)
             self._finish(workspace)
         return target if copied else None
+
+    def condemn(self, fingerprint: str) -> list[Aside]:
+        """A key that was set aside as replaced turns out to be compromised: its copies, as `set_aside` leaves them."""
+        return [
+            aside if aside.state == COMPROMISED else self._condemned(aside)
+            for aside in self.asides()
+            if aside.fingerprint == fingerprint
+        ]
+
+    def _condemned(self, aside: Aside) -> Aside:
+        if aside.store == MEMORY:
+            return self._memory().condemn(aside)
+        target = revoked(aside.of, aside)
+        with self._busy(aside.workspace, LOCK_SECONDS), self._busy(target.workspace, LOCK_SECONDS):
+            if not self._copied(aside, aside.workspace, target):
+                target = aside._replace(state=COMPROMISED)
+            with self.index.edit() as contents:
+                compromise(contents, aside.fingerprint)
+                if aside in contents.aside:
+                    contents.aside.remove(aside)
+                note_aside(contents, target)
+                note_leftover(contents, Leftover(aside.store, aside.workspace, aside.slot))
+            self._finish(aside.workspace)
+        return target
+
+    def _copied(self, what: Workspace | Aside, workspace: str, target: Aside) -> bool:
+        try:
+            self._copy(what, workspace, target)
+        except StoreError:  # out of use all the same
+            return False
+        return True
 
     def move(self, workspace: str, store: str) -> Workspace:
         """Keep a workspace's key in another store; the old store's item is deleted."""
         entry = self._entry(workspace)
         if entry.store == store:
             return entry
+        if workspace in self.pending():
+            raise not_while_rotating(workspace)
         expected = None if entry.store == MEMORY else entry.fingerprint
         return self.keep(workspace, self.read(workspace), entry, store, expected)
 
@@ -194,9 +215,12 @@ class LifeKeeper(Keeper):
         entry = self._entry(workspace)
         if name in self.workspaces():
             raise WrongUsage(f"There is a workspace {name} already.", "Choose another name.")
+        for either in (workspace, name):
+            if either in self.pending():
+                raise not_while_rotating(either)
         if entry.store == MEMORY:
             kept = self._keep_in_memory(name, self.read(workspace), entry)
-            self._drop_from_memory(workspace)
+            self._memory().drop(workspace)
             return kept
         first, second = sorted((workspace, name))
         with self._busy(first, LOCK_SECONDS), self._busy(second, LOCK_SECONDS):
@@ -206,8 +230,9 @@ class LifeKeeper(Keeper):
         self._finish(workspace)
         self._finish(name)
         now = self.index.read()
-        if workspace in now.pending:
-            raise WrongUsage(f"A rotation of {workspace} is not finished.", f"First: rotate {workspace}")
+        for either in (workspace, name):
+            if either in now.pending:
+                raise not_while_rotating(either)
         entry = self._entry(workspace)
         new = entry._replace(slot=free_slot(now, entry.store, name))
         target = Aside(name, entry.fingerprint, entry.tail, entry.store, name, new.slot)
@@ -224,7 +249,7 @@ class LifeKeeper(Keeper):
         self._finish(workspace)
         return new
 
-    def _copy(self, entry: Workspace, workspace: str, target: Aside) -> None:
+    def _copy(self, entry: Workspace | Aside, workspace: str, target: Aside) -> None:
         """Put the key into a second item, announced as a leftover."""
         key = self._look(entry, workspace)
         if key is None:
@@ -236,35 +261,3 @@ class LifeKeeper(Keeper):
     def _look_at(self, store: str, workspace: str, slot: str, fingerprint: str) -> Key | None:
         key = self._store(store).get(workspace, slot)
         return key if key and key.fingerprint == fingerprint else None
-
-    def _memory(self) -> MemoryStore:
-        memory = self.stores.get(MEMORY)
-        return memory if isinstance(memory, MemoryStore) else MemoryStore()
-
-    def _stage_in_memory(self, workspace: str, key: Key, details: Details) -> Workspace:
-        new = placed(key, MEMORY, other(self.in_memory()[workspace].slot), details)
-        memory = self._memory()
-        memory.aside[:] = [aside for aside in memory.aside if item_of(aside) != (MEMORY, workspace, new.slot)]
-        memory.put(workspace, new.slot, key)
-        memory.pending[workspace] = new
-        with contextlib.suppress(MistralNbError):
-            self.index.remember(key)
-        return new
-
-    def _accept_in_memory(self, workspace: str, details: Details) -> Workspace:
-        memory = self._memory()
-        fields = details._asdict() if isinstance(details, Workspace) else dict(details or {})
-        old, new = memory.entries[workspace], memory.pending.pop(workspace)._replace(**fields)
-        memory.entries[workspace] = new
-        memory.aside.append(Aside(workspace, old.fingerprint, old.tail, MEMORY, workspace, old.slot, RETIRED))
-        return new
-
-    def _set_aside_in_memory(self, workspace: str, entry: Workspace) -> Aside:
-        """Of this process, so out of the way without a copy."""
-        memory = self._memory()
-        item = f"(revoked) {entry.fingerprint}"
-        aside = Aside(workspace, entry.fingerprint, entry.tail, MEMORY, item, CURRENT, COMPROMISED, entry.verified)
-        memory.put(aside.workspace, CURRENT, self.read(workspace))
-        memory.aside.append(aside)
-        self._drop_from_memory(workspace)
-        return aside

@@ -98,3 +98,31 @@ def test_the_same_key_again_updates_what_is_noted_on_it(new_context: NewContext,
     assert context.keeper.workspaces()["dev"].expires == "2027-05-30"
     assert context.keeper.read("dev") == key
     assert context.contents().seen[key.fingerprint].state == LIVE
+
+
+def test_over_a_rotation_that_waits_it_is_asked_first_and_the_new_key_is_set_aside(
+    new_context: NewContext, sandbox: Sandbox
+) -> None:
+    old, new = sandbox.make_key("prod"), sandbox.make_key("prod", waiting=True)
+    act(new_context(), "add", {"key": old, "expires": ""}, workspace="prod")
+    act(new_context(), "rotate", {"key": new}, workspace="prod")
+    with pytest.raises(WrongUsage, match=rf"…{new.tail} waits; nothing was changed.*rotate prod"):
+        act(new_context(), "add", {"key": old, "expires": "", "set aside": "no"}, workspace="prod")
+    with pytest.raises(CannotAsk, match="rotate prod.*--yes"):
+        act(new_context(), "add", {"key": old, "expires": ""}, workspace="prod")
+    assert new_context().keeper.read_pending("prod") == new
+    act(new_context(), "add", {"key": old, "expires": "", "set aside": "yes"}, workspace="prod")
+    keeper = new_context().keeper
+    assert (keeper.read("prod"), keeper.pending()) == (old, {})
+    assert [keeper.read_aside(aside) for aside in keeper.asides("prod")] == [new]
+
+
+def test_a_key_that_was_revoked_here_is_asked_about(new_context: NewContext, sandbox: Sandbox) -> None:
+    key = sandbox.make_key("prod")
+    act(new_context(), "add", {"key": key, "expires": ""}, workspace="prod")
+    act(new_context(), "revoke", workspace="prod")
+    with pytest.raises(KeyRefused, match="was revoked here, as leaked"):
+        act(new_context(), "add", {"key": key, "expires": ""}, workspace="prod", yes=True)
+    assert new_context().keeper.workspaces() == {}
+    act(new_context(), "add", {"key": key, "expires": "", "keep revoked": "yes"}, workspace="prod")
+    assert new_context().keeper.read("prod") == key

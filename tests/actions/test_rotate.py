@@ -278,5 +278,23 @@ def test_with_nothing_to_rotate_and_nobody_to_ask_the_way_out_is_named(new_conte
     assert new_context().keeper.read("prod") == old
 
 
+@pytest.mark.parametrize("what", ["move", "rename", "rename onto"])
+def test_a_new_key_that_waits_is_not_left_behind(
+    what: str, new_context: NewContext, sandbox: Sandbox, old: Key
+) -> None:
+    new = sandbox.make_key("prod", waiting=True)
+    rotate(new_context(), new)
+    flags = {"workspace": "prod", "store": "keyring"} if what == "move" else {"workspace": "prod", "new_name": "other"}
+    if what == "rename onto":
+        new_context().keeper.set_aside("prod")
+        new_context().keeper.keep("dev", make_key(), store="file")
+        flags = {"workspace": "dev", "new_name": "prod"}
+    with pytest.raises(WrongUsage, match=rf"…{new.tail} waits. Finish it first: %mistral_key rotate prod"):
+        act(new_context(), what.split(maxsplit=1)[0], **flags)
+    sandbox.accept(new)
+    act(new_context(), "rotate", NO_QUESTIONS, workspace="prod")
+    assert new_context().keeper.read("prod") == new
+
+
 def _stored(context: Context) -> list[Key]:
     return [key for slots in context.stores["file"].everything().values() for key in slots.values()]

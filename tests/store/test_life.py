@@ -134,13 +134,106 @@ def test_one_rotates_at_a_time(keeper):
         pass
 
 
-def test_adding_a_key_ends_a_rotation_that_waits(keeper):
+def test_adding_a_key_ends_a_rotation_that_waits_and_sets_its_key_aside(keeper, store):
     old, new, added = make_key(), make_key(), make_key()
-    keeper.keep("prod", old, store="file")
+    keeper.keep("prod", old, store=store)
     keeper.stage("prod", new)
-    keeper.keep("prod", added, store="file")
+    keeper.keep("prod", added, store=store)
     assert keeper.pending() == {}
-    assert list(items(keeper).values()) == [added]
+    assert keeper.read("prod") == added
+    assert [keeper.read_aside(aside) for aside in keeper.asides("prod")] == [new]
+    assert keeper.index.read().unfinished == []
+    keeper.drop_aside(keeper.asides("prod")[0])
+    assert list(items(keeper).values()) == ([added] if store != "memory" else [])
+
+
+def test_adding_the_old_key_again_loses_no_new_one(keeper, store):
+    old, new = make_key(), make_key()
+    keeper.keep("prod", old, store=store)
+    keeper.stage("prod", new)
+    keeper.keep("prod", old, store=store)
+    assert keeper.read("prod") == old
+    assert [keeper.read_aside(aside) for aside in keeper.asides("prod")] == [new]
+
+
+def test_adding_the_new_key_itself_ends_the_rotation(keeper, store):
+    old, new = make_key(), make_key()
+    keeper.keep("prod", old, store=store)
+    keeper.stage("prod", new)
+    keeper.keep("prod", new, store=store)
+    assert (keeper.read("prod"), keeper.pending(), keeper.asides()) == (new, {}, [])
+
+
+def test_a_new_key_in_a_store_that_is_closed_goes_on_waiting_if_another_store_takes_the_added_one(keeper, tmp_path):
+    old, new, added = make_key(), make_key(), make_key()
+    keeper.keep("prod", old, store="keyring")
+    keeper.stage("prod", new)
+    broken = Vault(str(tmp_path / "nowhere"), Secret("x"), CHEAP)
+    broken.get = lambda *_: (_ for _ in ()).throw(StoreError("It is away.", ""))  # type: ignore[method-assign]
+    LifeKeeper(keeper.index, keeper.stores | {"keyring": broken}).keep("prod", added, store="file")
+    assert (keeper.read("prod"), keeper.read_pending("prod")) == (added, new)
+
+
+def test_while_a_new_key_waits_nothing_is_moved_or_renamed(keeper, store):
+    old, new = make_key(), make_key()
+    keeper.keep("prod", old, store=store)
+    keeper.keep("dev", make_key(), store=store)
+    keeper.stage("prod", new)
+    with pytest.raises(WrongUsage, match="is not finished"):
+        keeper.rename("prod", "b")
+    with pytest.raises(WrongUsage, match="is not finished"):
+        keeper.move("prod", "file" if store != "file" else "keyring")
+    keeper.set_aside("prod")
+    with pytest.raises(WrongUsage, match="is not finished"):
+        keeper.rename("dev", "prod")
+    assert keeper.read_pending("prod") == new
+
+
+def test_a_new_key_waits_also_when_the_old_one_is_revoked(keeper, store):
+    old, new = make_key(), make_key()
+    keeper.keep("prod", old, store=store)
+    keeper.stage("prod", new)
+    aside = keeper.set_aside("prod")
+    assert keeper.read_pending("prod") == new
+    keeper.accept("prod", new.fingerprint)
+    assert (keeper.read("prod"), keeper.read_aside(aside)) == (new, old)
+
+
+def test_a_key_under_two_names_is_set_aside_for_both(keeper, store):
+    key = make_key()
+    keeper.keep("one", key, store=store)
+    keeper.keep("two", key, store=store)
+    for name in ("one", "two"):
+        keeper.set_aside(name)
+    assert [aside.of for aside in keeper.asides()] == ["one", "two"]
+    for aside in keeper.asides():
+        assert keeper.read_aside(aside) == key
+        keeper.drop_aside(aside)
+    assert items(keeper) == {}
+    assert keeper.index.read().unfinished == []
+
+
+def test_an_old_key_that_is_kept_under_a_second_name_is_not_retired(keeper):
+    old, new = make_key(), make_key()
+    keeper.keep("one", old, store="file")
+    keeper.keep("two", old, store="file")
+    keeper.stage("one", new)
+    keeper.accept("one", new.fingerprint)
+    assert keeper.index.read().seen[old.fingerprint].state == LIVE
+
+
+def test_a_replaced_key_that_leaked_outlives_the_next_rotation(keeper, store):
+    old, new, newest = make_key(), make_key(), make_key()
+    keeper.keep("prod", old, store=store)
+    keeper.stage("prod", new)
+    keeper.accept("prod", new.fingerprint)
+    (aside,) = keeper.condemn(old.fingerprint)
+    assert (aside.of, aside.state) == ("prod", COMPROMISED)
+    assert store == "memory" or keeper.index.read().seen[old.fingerprint].state == COMPROMISED
+    keeper.stage("prod", newest)
+    keeper.accept("prod", newest.fingerprint)
+    assert keeper.read_aside(aside) == old
+    assert keeper.condemn(old.fingerprint) == [aside]
     assert keeper.index.read().unfinished == []
 
 

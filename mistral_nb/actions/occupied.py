@@ -1,0 +1,103 @@
+"""Whether a key may go to a workspace: over the one it holds, over one that waits, or though it was revoked."""
+
+from collections.abc import Generator
+from typing import NamedTuple
+
+from mistral_nb.actions import choose
+from mistral_nb.actions.context import Context
+from mistral_nb.actions.placed import shown
+from mistral_nb.errors import CannotAsk, IndexUnreadable, KeyRefused, WrongUsage
+from mistral_nb.key import Key
+from mistral_nb.report import Answer, Ask, Step
+from mistral_nb.store.index import COMPROMISED, Workspace
+
+
+class Target(NamedTuple):
+    """Where a new key goes; ``expected`` is the fingerprint the workspace was seen with, "" for none."""
+
+    workspace: str
+    expected: str
+
+
+def free_or_replaced(context: Context, workspace: str, key: Key, yes: bool) -> Generator[Ask | Step, Answer, Target]:
+    """The workspace for the key: an occupied one is replaced on a yes, else another name is asked for."""
+    while True:
+        old = context.kept().get(workspace)
+        same = old is None or old.fingerprint == key.fingerprint
+        if same or yes or (old and (yield from _may_replace(context, workspace, old, key))):
+            yield from agree_over_waiting(context, workspace, key, yes=yes)
+            return Target(workspace, old.fingerprint if old else "")
+        answer = str((yield Ask("workspace", "Another name for the new key (Enter = give up)", default="")) or "")
+        if not answer:
+            keeps = f"Workspace {shown(workspace, old.tail, old)} stays as it is." if old else ""
+            raise WrongUsage(keeps, "Give the new key another workspace's name.")
+        try:
+            choose.refuse_a_key(answer, key)
+            workspace = choose.checked_name(answer)
+        except WrongUsage as error:
+            yield Step(str(error))
+
+
+def _may_replace(context: Context, workspace: str, old: Workspace, key: Key) -> Generator[Ask | Step, Answer, bool]:
+    """An occupied workspace: say both tails, and ask."""
+    protected = " (protected)" if old.protected else ""
+    question = f"Workspace {workspace}{protected} holds …{old.tail}. Replace it by …{key.tail}?"
+    try:
+        answer = yield Ask("replace", question, choices=("yes", "no"))
+    except CannotAsk:
+        raise CannotAsk(
+            f"Workspace {workspace}{protected} already holds …{old.tail}, and nobody is here to say whether to "
+            "replace it.",
+            f"Say so: {context.typed(f'add {workspace} --yes')}",
+        ) from None
+    return answer == "yes"
+
+
+def agree_over_waiting(
+    context: Context, workspace: str, key: Key, *, yes: bool = False
+) -> Generator[Ask | Step, Answer, None]:
+    """A new key of a rotation waits there, which Mistral shows only once. Raises `WrongUsage` at a no, `CannotAsk`."""
+    waiting = _pending(context).get(workspace)
+    if waiting is None or waiting.fingerprint == key.fingerprint or yes:
+        return
+    finish = f"Finish it first: {context.typed(f'rotate {workspace}')}"
+    begun = f"A rotation of {workspace} is not finished: the new key …{waiting.tail} waits"
+    question = f"{begun}. Set …{waiting.tail} aside, and keep …{key.tail}?"
+    try:
+        answer = yield Ask("set aside", question, choices=("yes", "no"))
+    except CannotAsk:
+        todo = f"{finish}, or set it aside: {context.typed(f'add {workspace} --yes')}"
+        raise CannotAsk(f"{begun}, and nobody is here to say what of it.", todo) from None
+    if answer != "yes":
+        raise WrongUsage(f"{begun}; nothing was changed.", finish)
+
+
+def refuse_while_rotating(context: Context, *workspaces: str) -> None:
+    """Raises `WrongUsage` where a new key waits: it would be left where nobody looks for it."""
+    for workspace in workspaces:
+        waiting = _pending(context).get(workspace)
+        if waiting:
+            raise WrongUsage(
+                f"A rotation of {workspace} is not finished: the new key …{waiting.tail} waits.",
+                f"Finish it first: {context.typed(f'rotate {workspace}')}",
+            )
+
+
+def meant_though_revoked(context: Context, key: Key) -> Generator[Ask | Step, Answer, None]:
+    """A key that was revoked here is asked about before it is used again. Raises `KeyRefused`."""
+    try:
+        noted = context.contents().seen.get(key.fingerprint)
+    except IndexUnreadable:
+        return
+    if noted is None or noted.state != COMPROMISED:
+        return
+    question = f"The key …{key.tail} was revoked here, as leaked. Keep it anyway?"
+    if (yield Ask("keep revoked", question, choices=("yes", "no"), default="no")) != "yes":
+        raise KeyRefused(f"The key …{key.tail} was revoked here, as leaked; it was not kept.", "Make a new one.")
+
+
+def _pending(context: Context) -> dict[str, Workspace]:
+    try:
+        return context.keeper.pending()
+    except IndexUnreadable:  # said where it matters
+        return {}
