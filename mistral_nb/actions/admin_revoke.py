@@ -1,24 +1,18 @@
 """`revoke` with an Admin key: the leaked key is deleted at Mistral, after a yes."""
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING
 
 from mistral_nb.actions import admin_find, admin_key, admin_settle
 from mistral_nb.actions.context import Context
+from mistral_nb.actions.leaked import Leaked
 from mistral_nb.api.verdict import Identity
 from mistral_nb.errors import CannotAsk, MistralNbError
 from mistral_nb.report import Answer, Ask, Step
-from mistral_nb.store.index import Workspace
-
-if TYPE_CHECKING:
-    from mistral_nb.actions.revoke import Leaked
 
 _PATIENCE = 10.0  # seconds until a deleted key is refused
 
 
-def deleted(
-    context: Context, leaked: "Leaked", entry: Workspace | None, *, yes: bool
-) -> Generator[Ask | Step, Answer, "Leaked"]:
+def deleted(context: Context, leaked: Leaked, *, yes: bool) -> Generator[Ask | Step, Answer, Leaked]:
     """Delete it at Mistral. A failure is said, and the rest of `revoke` goes on: by hand it can still be deleted."""
     from mistral_nb.api.admin import UNTRIED, Admin
 
@@ -27,7 +21,7 @@ def deleted(
         found = yield from admin_key.find(context)
         admin = Admin(found.key, admin_key.base(context))
         yield from admin_settle.settle(context, admin)
-        told = Identity()
+        entry, told = leaked.entry, Identity()
         if leaked.key is not None:
             told = context.verify(leaked.key, context.config.api).identity or told
         wanted = admin_find.Wanted(
@@ -48,7 +42,7 @@ def deleted(
     return leaked._replace(deleted=True)
 
 
-def _agreed(context: Context, leaked: "Leaked") -> Generator[Ask | Step, Answer, bool]:
+def _agreed(context: Context, leaked: Leaked) -> Generator[Ask | Step, Answer, bool]:
     question = f"Delete …{leaked.tail} at Mistral? Whatever uses it stops working. Type yes to delete it"
     try:
         return (yield Ask("delete", question)) == "yes"
@@ -58,7 +52,7 @@ def _agreed(context: Context, leaked: "Leaked") -> Generator[Ask | Step, Answer,
         return False
 
 
-def _until_refused(context: Context, leaked: "Leaked") -> None:
+def _until_refused(context: Context, leaked: Leaked) -> None:
     waited, pause = 0.0, 0.5
     while leaked.key and waited < _PATIENCE and context.verify(leaked.key, context.config.api).accepts_key:
         context.sleep(pause)

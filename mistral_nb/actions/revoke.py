@@ -6,30 +6,17 @@ again; it is deleted when Mistral refuses the key.
 
 from collections.abc import Generator
 from datetime import UTC, datetime
-from typing import NamedTuple
 
-from mistral_nb import session
-from mistral_nb.actions import admin_key, admin_revoke, choose, leaks, obtain, unfinished, unlock
+from mistral_nb.actions import admin_key, admin_revoke, choose, leaks, obtain, unfinished
+from mistral_nb.actions import leaked as leaked_keys
 from mistral_nb.actions.context import Context
+from mistral_nb.actions.leaked import Leaked
 from mistral_nb.actions.placed import placed, store_name
 from mistral_nb.api.verdict import OWN_KEYS, Verdict
-from mistral_nb.config import KEY_VARIABLES, VARIABLE
-from mistral_nb.errors import CannotAsk, MistralNbError, StoreError, WrongUsage
-from mistral_nb.key import Key, key_or_none
+from mistral_nb.errors import MistralNbError, StoreError
 from mistral_nb.report import Action, Answer, Ask, Report, Row, Step
-from mistral_nb.store.index import ADMIN, COMPROMISED, Aside
 
 _YOUNG = 600  # seconds: Mistral may refuse a key that is as new as this and accept it later
-
-
-class Leaked(NamedTuple):
-    """The leaked key; ``key`` is None where it could not be read, ``aside`` where no copy is kept."""
-
-    workspace: str | None
-    tail: str
-    key: Key | None
-    aside: Aside | None
-    deleted: bool = False  # at Mistral, by an Admin key
 
 
 def action(
@@ -40,16 +27,25 @@ def action(
     by_hand: bool = False,
 ) -> Action:
     yield from choose.agree_to_host(context)
-    kept = context.kept()
-    leaked = yield from _take_out(context, workspace)
+    found = yield from leaked_keys.taken_out(context, workspace)
     yield from unfinished.finish(context)
+    reports = []
+    for leaked in found:
+        reports.append((yield from _looked_into(context, leaked, clean_history, yes=yes, by_hand=by_hand)))
+    report = reports[0] if len(reports) == 1 else _joined(found, reports)
+    return (yield from _with_a_new_key(context, found[-1], report))
+
+
+def _looked_into(
+    context: Context, leaked: Leaked, clean_history: bool, *, yes: bool, by_hand: bool
+) -> Generator[Ask | Step, Answer, Report]:
+    """Whether Mistral still accepts the key, and where it leaked."""
     rows: list[Row] = []
     verdict = None
-    entry = kept.get(leaked.workspace or "")
-    if entry and entry.kind == ADMIN:
+    if leaked.is_admin:
         admin_key.verify(context)
     elif leaked.key is not None and not by_hand and admin_key.at_hand(context):
-        leaked = yield from admin_revoke.deleted(context, leaked, entry, yes=yes)
+        leaked = yield from admin_revoke.deleted(context, leaked, yes=yes)
     if leaked.key is not None:
         yield Step(f"Asking Mistral about …{leaked.tail} …")
         verdict = context.verify(leaked.key, context.config.api)
@@ -58,70 +54,26 @@ def action(
             yield Step(f"Taken out of IPython's history, in {changed} place{'s' * (changed != 1)}.")
         yield Step("Looking where it leaked …")
         rows = list(leaks.rows(context, leaked.key))
-    report = yield from _concluded(context, leaked, verdict, rows)
-    return (yield from _with_a_new_key(context, leaked, report))
+    return (yield from _concluded(context, leaked, verdict, rows))
 
 
-def _take_out(context: Context, named: str | None) -> Generator[Ask | Step, Answer, Leaked]:
-    """Out of the environment and the workspace, marked as compromised, before anything else is done."""
-    active = context.active
-    if named is None and active and not active.workspace:
-        session.enter(active.key, context.index, COMPROMISED)
-        _out_of_environment(context, active.key)
-        return Leaked(None, active.key.tail, active.key, None)
-    name = (yield from _which(context, named)) or ""
-    kept = context.keeper.workspaces()
-    if name not in kept:
-        return (yield from _again(context, name))
-    entry = kept[name]
-    key: Key | None = None
-    try:
-        key = yield from unlock.unlocked(context, lambda: context.keeper.read(name))
-    except (StoreError, CannotAsk) as error:
-        yield Step(f"{error} It is taken out of use all the same.")
-    if key:
-        session.enter(key, context.index, COMPROMISED)
-    if active and active.key.fingerprint == entry.fingerprint:
-        _out_of_environment(context, active.key)
-    asides = [context.keeper.set_aside(n) for n, e in kept.items() if e.fingerprint == entry.fingerprint]
-    yield Step(
-        f"{name} …{entry.tail} is out of this process's environment and of its workspace, marked as compromised."
-    )
-    return Leaked(name, entry.tail, key, next(filter(None, asides), None))
-
-
-def _which(context: Context, named: str | None) -> Generator[Ask | Step, Answer, str | None]:
-    revoked = list(dict.fromkeys(aside.of for aside in context.keeper.asides() if aside.state == COMPROMISED))
-    if named is None and revoked and not context.keeper.workspaces():
-        return revoked[0]
-    return (yield from choose.choose(context, named)).name
-
-
-def _again(context: Context, name: str) -> Generator[Ask | Step, Answer, Leaked]:
-    """A workspace that was revoked before: the copy that is left of its key, to ask about again."""
-    asides = [aside for aside in context.keeper.asides(name) if aside.state == COMPROMISED]
-    if not asides:
-        what = f"No key is kept for a workspace named {name}" if name else "No key is kept here"
-        raise WrongUsage(f"{what}, and none waits to be refused.", f"See {context.typed('status')}.")
-    aside = asides[-1]
-    key = yield from unlock.unlocked(context, lambda: context.keeper.read_aside(aside))
-    if key:
-        session.enter(key, context.index, COMPROMISED)
-    return Leaked(name, aside.tail, key, aside)
-
-
-def _out_of_environment(context: Context, key: Key) -> None:
-    if key_or_none(context.environ.get(VARIABLE)) == key:
-        session.deactivate(context.environ)
-    for name in KEY_VARIABLES:
-        if key_or_none(context.environ.get(name)) == key:
-            del context.environ[name]
+def _joined(found: list[Leaked], reports: list[Report]) -> Report:
+    """One report on several keys of a workspace that wait to be refused."""
+    rows = [
+        Row(f"…{leaked.tail}: {row.label}", row.value, row.state, row.repair)
+        for leaked, report in zip(found, reports, strict=True)
+        for row in report.rows
+    ]
+    notes = dict.fromkeys(note for report in reports for note in report.notes)
+    data = {"keys": [report.data for report in reports]}
+    code = max(report.exit_code for report in reports)
+    return Report("\n".join(report.title for report in reports), tuple(rows), tuple(notes), code, data)
 
 
 def _concluded(
     context: Context, leaked: Leaked, verdict: Verdict | None, rows: list[Row]
 ) -> Generator[Ask | Step, Answer, Report]:
-    again = context.typed(f"revoke {leaked.workspace or ''}").strip()
+    again = _look_again(context, leaked)
     data = {
         "workspace": leaked.workspace,
         "tail": leaked.tail,
@@ -134,25 +86,32 @@ def _concluded(
         return Report(title, tuple(rows), (others,), exit_code=3, data=data)
     if verdict.accepts_key and leaked.deleted:
         title = f"…{leaked.tail} is deleted at Mistral, and still accepted: that may take some minutes."
-        return Report(title, tuple(rows), (f"Then look again: {again}", others), exit_code=1, data=data)
+        return Report(title, tuple(rows), (*again, others), exit_code=1, data=data)
     if verdict.accepts_key:
         title = f"Mistral still accepts …{leaked.tail}; delete it here: {OWN_KEYS}"
-        return Report(title, tuple(rows), (f"Then look again: {again}", others), exit_code=1, data=data)
+        return Report(title, tuple(rows), (*again, others), exit_code=1, data=data)
     if verdict.accepts_key is None:
         title = f"Mistral could not be asked about …{leaked.tail}. Delete it here: {OWN_KEYS}"
-        return Report(title, tuple(rows), (verdict.sentence, f"Then look again: {again}"), exit_code=3, data=data)
+        return Report(title, tuple(rows), (verdict.sentence, *again), exit_code=3, data=data)
     if _young(context, leaked):
         title = f"Mistral refuses …{leaked.tail}, but it is only minutes old and may yet be accepted."
-        notes = (f"Delete it here: {OWN_KEYS}", f"Then look again: {again}")
+        notes = (f"Delete it here: {OWN_KEYS}", *again)
         return Report(title, tuple(rows), notes, exit_code=1, data=data)
     yield from _drop_copy(context, leaked)
     title = f"Mistral refuses …{leaked.tail}: it is of no use to anybody any more."
     return Report(title, tuple(rows), data=data)
 
 
+def _look_again(context: Context, leaked: Leaked) -> tuple[str, ...]:
+    """Only where a copy waits: without one the same command would mean another key."""
+    return (f"Then look again: {context.typed(f'revoke {leaked.workspace}')}",) if leaked.aside else ()
+
+
 def _young(context: Context, leaked: Leaked) -> bool:
     """Whether the key was first seen only minutes ago, and has never been accepted."""
-    if leaked.deleted or leaked.key is None or leaked.aside is None or leaked.aside.verified:
+    if leaked.deleted or leaked.key is None or leaked.aside is None:
+        return False
+    if any(aside.verified for aside in context.keeper.asides() if aside.fingerprint == leaked.key.fingerprint):
         return False
     noted = context.contents().seen.get(leaked.key.fingerprint)
     try:
@@ -163,7 +122,7 @@ def _young(context: Context, leaked: Leaked) -> bool:
 
 
 def _drop_copy(context: Context, leaked: Leaked) -> Generator[Ask | Step, Answer, None]:
-    for aside in context.keeper.asides(leaked.workspace):
+    for aside in context.keeper.asides():
         if leaked.key and aside.fingerprint == leaked.key.fingerprint:
             try:
                 context.keeper.drop_aside(aside)

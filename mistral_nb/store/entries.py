@@ -93,7 +93,7 @@ def superseded(of: str, waiting: Workspace) -> Aside:
 
 def replaced(of: str, old: Workspace) -> Aside:
     """An old key stays where it is: its slot is the one that is not in use."""
-    return Aside(of, old.fingerprint, old.tail, old.store, of, old.slot, RETIRED, kind=old.kind)
+    return Aside(of, old.fingerprint, old.tail, old.store, of, old.slot, RETIRED, old.verified, old.kind)
 
 
 def note_aside(contents: Contents, aside: Aside) -> None:

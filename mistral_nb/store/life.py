@@ -146,15 +146,17 @@ class LifeKeeper(Keeper):
         self.drop_aside(aside)
         return kept
 
-    def set_aside(self, workspace: str) -> Aside | None:
+    def set_aside(self, workspace: str, expected: str | None = None) -> Aside | None:
         """Take a compromised key out of its workspace; what is kept of it, if it could be read.
 
         The index notes it as compromised and the workspace is gone from it, also where the store can't
-        be opened: then its item goes at the next `finish`, and None is returned.
+        be opened: then its item goes at the next `finish`, and None is returned. Raises `Overtaken`
+        where the key is not the one with the fingerprint ``expected``.
         """
+        entry = self._entry(workspace)
+        check_expected(workspace, entry, expected)
         if workspace in self.in_memory():
             return self._memory().revoke(workspace)
-        entry = self._entry(workspace)
         target = revoked(workspace, entry)
         with self._busy(workspace, LOCK_SECONDS), self._busy(target.workspace, LOCK_SECONDS):
             entry = self._entry(workspace)

@@ -13,7 +13,7 @@ from keys import make_key
 from mistral_nb.actions import leaks
 from mistral_nb.actions.context import Context
 from mistral_nb.api.sandbox import Sandbox
-from mistral_nb.errors import WrongUsage
+from mistral_nb.errors import CannotAsk, WrongUsage
 from mistral_nb.key import Key
 from mistral_nb.store.index import COMPROMISED
 
@@ -171,6 +171,124 @@ def test_the_search_ends_in_time(tmp_path, leaked: Key) -> None:
     _write(str(tmp_path / "a.txt"), leaked.reveal())
     assert leaks.search(str(tmp_path), leaked).here
     assert not leaks.search(str(tmp_path), leaked, seconds=-1).complete
+
+
+def test_typed_again_after_a_new_key_it_looks_at_the_revoked_one(
+    new_context: NewContext, sandbox: Sandbox, leaked: Key
+) -> None:
+    told = act(new_context("cli"), "revoke", workspace="prod")
+    assert "Then look again: mistral-nb revoke prod" in told.shown
+    new = sandbox.make_key("prod")
+    act(new_context("cli"), "add", {"key": new, "expires": ""}, workspace="prod")
+    for answers in ({}, {"look again": "look"}):
+        acted = act(new_context("cli"), "revoke", answers, workspace="prod")
+        assert f"Mistral still accepts …{leaked.tail}" in acted.shown
+        assert f"prod …{new.tail} stays in use" in acted.shown
+    sandbox.revoke(leaked)
+    assert act(new_context("cli"), "revoke", workspace="prod").report.exit_code == 0
+    assert new_context().keeper.read("prod") == new
+    assert new_context().keeper.asides() == []
+
+
+def test_the_new_key_is_revoked_too_on_a_word(
+    new_context: NewContext, sandbox: Sandbox, leaked: Key, environ: dict[str, str]
+) -> None:
+    act(new_context(), "revoke", workspace="prod")
+    new = sandbox.make_key("prod")
+    act(new_context(), "add", {"key": new, "expires": ""}, workspace="prod")
+    act(new_context(), "revoke", {"look again": "revoke"})
+    assert new_context().keeper.workspaces() == {}
+    assert "MISTRAL_API_KEY" not in environ
+    acted = act(new_context(), "revoke", workspace="prod")  # both wait now, and both are looked at
+    assert all(f"Mistral still accepts …{key.tail}" in acted.shown for key in (leaked, new))
+    sandbox.revoke(leaked)
+    acted = act(new_context(), "revoke", workspace="prod")
+    assert acted.report.exit_code == 1
+    assert f"Mistral refuses …{leaked.tail}" in acted.shown
+    assert [aside.tail for aside in new_context().keeper.asides()] == [new.tail]
+
+
+def test_a_key_of_the_environment_alone_never_stands_for_a_kept_one(
+    new_context: NewContext, sandbox: Sandbox, environ: dict[str, str], leaked: Key
+) -> None:
+    environ["MISTRAL_API_KEY"] = sandbox.make_key().reveal()
+    acted = act(new_context(), "revoke")
+    assert "look again" not in acted.shown
+    with pytest.raises(CannotAsk, match="revoke WORKSPACE"):
+        act(new_context(), "revoke")
+    assert new_context().keeper.read("prod") == leaked
+    act(new_context(), "revoke", {"workspace": "prod"})
+    assert new_context().keeper.workspaces() == {}
+
+
+def test_a_kept_key_that_somebody_else_put_into_the_environment_is_out_of_both(
+    new_context: NewContext, leaked: Key, environ: dict[str, str]
+) -> None:
+    del environ["MISTRAL_NB_ACTIVE"]
+    assert environ["MISTRAL_API_KEY"] == leaked.reveal()
+    act(new_context(), "revoke")
+    assert "MISTRAL_API_KEY" not in environ
+    assert new_context().keeper.workspaces() == {}
+
+
+@pytest.mark.parametrize("variable", ["LLM_MISTRAL_KEY", "CODESTRAL_API_KEY", "MISTRAL_API_KEY"])
+def test_it_is_out_of_every_variable_whatever_else_is_in_use(
+    variable: str, new_context: NewContext, sandbox: Sandbox, leaked: Key, environ: dict[str, str]
+) -> None:
+    act(new_context(), "add", {"key": sandbox.make_key("dev"), "expires": ""}, workspace="dev")
+    environ[variable] = leaked.reveal()
+    act(new_context(), "revoke", workspace="prod")
+    assert leaked.reveal() not in environ.values()
+    environ[variable] = leaked.reveal()
+    act(new_context(), "revoke", workspace="prod")  # again
+    assert leaked.reveal() not in environ.values()
+
+
+@pytest.mark.parametrize(("answers", "kept_one"), [({}, False), ({"which leaked": "kept"}, True)])
+def test_a_process_that_holds_the_old_key_of_a_rotation_is_asked_which(
+    answers: dict[str, str],
+    kept_one: bool,
+    new_context: NewContext,
+    sandbox: Sandbox,
+    leaked: Key,
+    environ: dict[str, str],
+) -> None:
+    new = sandbox.make_key("prod")
+    act(new_context(environ=dict(environ)), "rotate", {"key": new, "expires": ""}, workspace="prod")
+    acted = act(new_context(), "revoke", answers)
+    question = acted.person.asked[0].question
+    assert f"This process holds …{leaked.tail}, and prod …{new.tail} is kept by now" in question
+    assert ("prod" not in new_context().keeper.workspaces()) == kept_one
+    assert ("MISTRAL_API_KEY" in environ) == kept_one
+    if kept_one:
+        assert f"This process holds another key of prod, …{leaked.tail}: it stays." in acted.steps
+        return
+    assert new_context().contents().seen[leaked.fingerprint].state == COMPROMISED
+    assert "Then look again: %mistral_key revoke prod" in acted.shown
+    sandbox.revoke(leaked)
+    assert act(new_context(), "revoke").report.exit_code == 0
+    assert new_context().keeper.read("prod") == new
+
+
+def test_a_key_of_this_process_that_is_kept_no_longer_is_out_of_it(
+    new_context: NewContext, leaked: Key, environ: dict[str, str]
+) -> None:
+    act(new_context(environ=dict(environ)), "forget", workspace="prod", yes=True)
+    act(new_context(), "revoke", workspace="prod")
+    assert "MISTRAL_API_KEY" not in environ
+
+
+@pytest.mark.parametrize("first", ["prod", "copy"])
+def test_under_two_names_either_looks_again(first: str, new_context: NewContext, sandbox: Sandbox, leaked: Key) -> None:
+    new_context().keeper.keep("copy", leaked, store="file")
+    acted = act(new_context(), "revoke", workspace=first)
+    assert f"Then look again: %mistral_key revoke {first}" in acted.shown
+    for name in ("prod", "copy"):
+        assert act(new_context(), "revoke", workspace=name).report.exit_code == 1
+    sandbox.revoke(leaked)
+    assert act(new_context(), "revoke", workspace=first).report.exit_code == 0
+    assert new_context().keeper.asides() == []
+    assert new_context().stores["file"].everything() == {}  # type: ignore[attr-defined]
 
 
 def _write(path: str, text: str) -> None:

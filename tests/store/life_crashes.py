@@ -87,7 +87,7 @@ def work(context, report, keys, rng):
 
 
 def act(context, what, key):
-    answers = {"key": [key], "expires": "", "new key": "yes", "name": ""}
+    answers = {"key": [key], "expires": "", "new key": "yes", "name": "", "look again": "revoke"}
     run = rotate.action if what == "rotate" else revoke.action
     return drive(run(context, WORKSPACE), Person(answers), lambda _: None)
 
