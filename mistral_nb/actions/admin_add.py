@@ -6,7 +6,7 @@ from mistral_nb import session
 from mistral_nb.actions import admin_key, choose, obtain, occupied, unfinished, unlock
 from mistral_nb.actions.context import Context
 from mistral_nb.actions.placed import shown, store_name
-from mistral_nb.api.verdict import Verdict
+from mistral_nb.api.verdict import BACKOFFICE, Verdict
 from mistral_nb.errors import Cancelled, KeyRefused, NotAKey, WrongUsage
 from mistral_nb.key import Key, Secret
 from mistral_nb.report import Action, Answer, Ask, Report, Step
@@ -16,7 +16,7 @@ _TRIES = 3
 
 
 def action(context: Context, wishes: obtain.Wishes) -> Action:
-    from mistral_nb.api.admin_trouble import BACKOFFICE, UNTRIED
+    from mistral_nb.api.admin_trouble import UNTRIED
 
     name = choose.checked_name(wishes.workspace or ADMIN)
     yield from admin_key.agree_to_host(context)

@@ -4,7 +4,7 @@ from collections.abc import Generator
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from mistral_nb.actions import unlock
+from mistral_nb.actions import admin_settle, unlock
 from mistral_nb.actions.context import Context
 from mistral_nb.api.admin import ORGANISATION_KEYS, Admin
 from mistral_nb.errors import AdminFailed, CannotAsk, MistralNbError, StoreError
@@ -29,6 +29,8 @@ def deleted(
     tail, name = intention.old_tail, intention.workspace
     if order.keep_old:
         return _kept(context, intention)
+    if still := _in_use(context, intention):
+        return still
     if not (yield from _new_one_works(context, name)):
         again = f"When it is accepted: {context.typed(f'rotate {name}')}"
         why = f"The old key …{tail} is not deleted: Mistral does not accept the new one now."
@@ -54,6 +56,16 @@ def _kept(context: Context, intention: Intention) -> Outcome:
     return Outcome(False, (f"The old key, …{intention.old_tail}, stays as {name}-old, here and at Mistral.",))
 
 
+def _in_use(context: Context, intention: Intention) -> Outcome | None:
+    """Not deleted where a workspace keeps it: under a second name, or because it was added again."""
+    keeping = admin_settle.keepers_of(context, intention.old_fingerprint, intention.old_key_id)
+    if not keeping:
+        return None
+    intentions.drop(context.index, intention)
+    why = f"The old key …{intention.old_tail} is not deleted: workspace {keeping[0]} keeps it."
+    return Outcome(False, (why, f"To replace it there too: {context.typed(f'rotate {keeping[0]}')}"))
+
+
 def _new_one_works(context: Context, name: str) -> Generator[Ask | Step, Answer, bool]:
     """Asked once more, just before the old one goes."""
     key = yield from unlock.unlocked(context, lambda: context.keeper.read(name))
@@ -73,13 +85,15 @@ def _agreed(tail: str, name: str) -> Generator[Ask | Step, Answer, bool | None]:
 
 def _delete(context: Context, admin: Admin, intention: Intention) -> Generator[Ask | Step, Answer, Outcome]:
     tail, name = intention.old_tail, intention.workspace
+    if still := _in_use(context, intention):  # by now: a person may have taken minutes to say yes
+        return still
     try:
         there = admin.delete(intention.old_key_id)
     except AdminFailed as error:
         again = f"The new key is in use. To try again: {context.typed(f'rotate {name} --yes')}"
         return Outcome(False, (f"The old key …{tail} is not deleted. {error}", again), error.exit_code)
     try:
-        for aside in context.keeper.asides(name):
+        for aside in context.keeper.asides():
             if aside.fingerprint == intention.old_fingerprint:
                 yield from unlock.unlocked(context, partial(context.keeper.drop_aside, aside))
     except (StoreError, MistralNbError) as error:

@@ -47,6 +47,8 @@ def _rotated(context: Context, name: str, order: Order) -> Talk:
         yield from admin_settle.settle(context, admin, held=name)
         turn = Turn(name, context.keeper.workspaces().get(name), order, admin)
         intention = intentions.of(context.index, name)
+        if intention and (yield from _is_in_use_again(context, intention)):
+            intention = None
         if intention and (intention.step == intentions.DELETE or admin_settle.swapped(context, intention)):
             yield Step(f"A rotation of {name} is not finished: the old key …{intention.old_tail} is still at Mistral.")
             return (yield from _finished(context, turn, intention, ""))
@@ -69,6 +71,16 @@ def _rotated(context: Context, name: str, order: Order) -> Talk:
         intention = intention._replace(step=intentions.DELETE)
         intentions.note(context.index, intention)
         return (yield from _finished(context, turn, intention, clamped))
+
+
+def _is_in_use_again(context: Context, intention: Intention) -> Generator[Ask | Step, Answer, bool]:
+    """An old key that was to be deleted, and that a workspace keeps by now: then it is not an old one any more."""
+    keeping = admin_settle.keepers_of(context, intention.old_fingerprint, intention.old_key_id)
+    if intention.step != intentions.DELETE or admin_settle.swapped(context, intention) or not keeping:
+        return False
+    intentions.drop(context.index, intention)
+    yield Step(f"The key …{intention.old_tail}, which a rotation was to delete, is in use again as {keeping[0]}.")
+    return True
 
 
 def _accepted(context: Context, key: Key, patience: float) -> Generator[Ask | Step, Answer, Verdict]:

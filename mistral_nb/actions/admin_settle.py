@@ -8,7 +8,7 @@ from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 
 from mistral_nb.actions.context import Context
-from mistral_nb.api.admin import Admin
+from mistral_nb.api.admin import ORGANISATION_KEYS, Admin
 from mistral_nb.errors import AdminFailed, MistralNbError, StoreTimedOut
 from mistral_nb.report import Answer, Ask, Step
 from mistral_nb.store import intentions
@@ -42,8 +42,43 @@ def waits(context: Context, intention: Intention) -> bool:
     return bool(entry and intention.fingerprint and entry.fingerprint == intention.fingerprint)
 
 
+def keepers_of(context: Context, fingerprint: str | None, key_id: str | None = None) -> list[str]:
+    """The workspaces that keep a key, or wait for it: it is not to be deleted."""
+    entries = (*context.keeper.workspaces().items(), *context.keeper.pending().items())
+    same = (
+        name
+        for name, entry in entries
+        if (fingerprint and entry.fingerprint == fingerprint) or (key_id and entry.key_id == key_id)
+    )
+    return list(dict.fromkeys(same))
+
+
+def swapped_of(context: Context, workspace: str) -> list[Intention]:
+    """The rotations of a workspace that only have the old key to delete."""
+    return [
+        intention
+        for intention in intentions.read(context.index)
+        if intention.workspace == workspace and (intention.step == intentions.DELETE or swapped(context, intention))
+    ]
+
+
+def give_up(context: Context, begun: list[Intention]) -> tuple[str, ...]:
+    """Their workspace's key is gone, so no `rotate` finishes them: what they leave at Mistral, in sentences."""
+    for intention in begun:
+        intentions.drop(context.index, intention)
+    return tuple(
+        f"A rotation of {intention.workspace} was not finished: its old key …{intention.old_tail} may still be at "
+        f"Mistral. Delete it there: {ORGANISATION_KEYS}"
+        for intention in begun
+        if not keepers_of(context, intention.old_fingerprint)
+    )
+
+
 def _settle(context: Context, admin: Admin, intention: Intention) -> Generator[Ask | Step, Answer, None]:
     if intention.step == intentions.DELETE or swapped(context, intention) or waits(context, intention):
+        return
+    if keepers_of(context, intention.fingerprint):  # under another name by now
+        intentions.drop(context.index, intention)
         return
     if intention.key_id:
         yield from remove(context, admin, intention, intention.key_id)

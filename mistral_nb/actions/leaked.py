@@ -8,14 +8,14 @@ from collections.abc import Generator
 from typing import NamedTuple
 
 from mistral_nb import session
-from mistral_nb.actions import choose, unlock
+from mistral_nb.actions import admin_settle, choose, unlock
 from mistral_nb.actions.context import Context
 from mistral_nb.actions.placed import shown
 from mistral_nb.config import KEY_VARIABLES
 from mistral_nb.errors import CannotAsk, StoreError, WrongUsage
 from mistral_nb.key import Key, key_or_none
 from mistral_nb.report import Answer, Ask, Step
-from mistral_nb.store.index import ADMIN, COMPROMISED, Aside, Workspace
+from mistral_nb.store.index import COMPROMISED, Aside, Workspace
 
 
 class Leaked(NamedTuple):
@@ -26,11 +26,13 @@ class Leaked(NamedTuple):
     key: Key | None
     aside: Aside | None
     entry: Workspace | None = None  # as it was kept until now
+    notes: tuple[str, ...] = ()
     deleted: bool = False  # at Mistral, by an Admin key
 
     @property
-    def is_admin(self) -> bool:
-        return ADMIN in (self.entry and self.entry.kind, self.aside and self.aside.kind)
+    def kind(self) -> str:
+        known = self.entry or self.aside
+        return known.kind if known else "api"
 
 
 Talk = Generator[Ask | Step, Answer, list[Leaked]]
@@ -147,6 +149,7 @@ def _out(context: Context, name: str, entry: Workspace) -> Generator[Ask | Step,
     _out_of_environment(context, entry.fingerprint)
     kept = context.keeper.workspaces()
     others = [other for other, each in kept.items() if each.fingerprint == entry.fingerprint and other != name]
+    begun = [left for each in (*others, name) for left in admin_settle.swapped_of(context, each)]
     asides = [context.keeper.set_aside(each, entry.fingerprint) for each in (*others, name)]
     condemned = context.keeper.condemn(entry.fingerprint)
     also = f" (and of {', '.join(others)})" if others else ""
@@ -157,7 +160,8 @@ def _out(context: Context, name: str, entry: Workspace) -> Generator[Ask | Step,
     active = context.active
     if active and active.workspace == name:
         yield Step(f"This process holds another key of {name}, …{active.key.tail}: it stays.")
-    return Leaked(name, entry.tail, key, asides[-1] or next(iter(condemned), None), entry)
+    notes = admin_settle.give_up(context, begun)
+    return Leaked(name, entry.tail, key, asides[-1] or next(iter(condemned), None), entry, notes)
 
 
 def _out_of_environment(context: Context, fingerprint: str) -> None:

@@ -11,10 +11,12 @@ from mistral_nb.actions import admin_key, admin_revoke, choose, leaks, obtain, u
 from mistral_nb.actions import leaked as leaked_keys
 from mistral_nb.actions.context import Context
 from mistral_nb.actions.leaked import Leaked
+from mistral_nb.actions.pages import page_of
 from mistral_nb.actions.placed import placed, store_name
-from mistral_nb.api.verdict import OWN_KEYS, Verdict
+from mistral_nb.api.verdict import Verdict
 from mistral_nb.errors import MistralNbError, StoreError
 from mistral_nb.report import Action, Answer, Ask, Report, Row, Step
+from mistral_nb.store.index import ADMIN
 
 _YOUNG = 600  # seconds: Mistral may refuse a key that is as new as this and accept it later
 
@@ -42,7 +44,7 @@ def _looked_into(
     """Whether Mistral still accepts the key, and where it leaked."""
     rows: list[Row] = []
     verdict = None
-    if leaked.is_admin:
+    if leaked.kind == ADMIN:
         admin_key.verify(context)
     elif leaked.key is not None and not by_hand and admin_key.at_hand(context):
         leaked = yield from admin_revoke.deleted(context, leaked, yes=yes)
@@ -54,7 +56,8 @@ def _looked_into(
             yield Step(f"Taken out of IPython's history, in {changed} place{'s' * (changed != 1)}.")
         yield Step("Looking where it leaked …")
         rows = list(leaks.rows(context, leaked.key))
-    return (yield from _concluded(context, leaked, verdict, rows))
+    report = yield from _concluded(context, leaked, verdict, rows)
+    return _noting(report, *leaked.notes)
 
 
 def _joined(found: list[Leaked], reports: list[Report]) -> Report:
@@ -74,6 +77,7 @@ def _concluded(
     context: Context, leaked: Leaked, verdict: Verdict | None, rows: list[Row]
 ) -> Generator[Ask | Step, Answer, Report]:
     again = _look_again(context, leaked)
+    page = page_of(leaked.kind)
     data = {
         "workspace": leaked.workspace,
         "tail": leaked.tail,
@@ -82,20 +86,20 @@ def _concluded(
     }
     others = "Other running kernels may still hold it: restart them."
     if verdict is None:
-        title = f"Mistral was not asked about …{leaked.tail}: the key could not be read. Delete it here: {OWN_KEYS}"
+        title = f"Mistral was not asked about …{leaked.tail}: the key could not be read. Delete it here: {page}"
         return Report(title, tuple(rows), (others,), exit_code=3, data=data)
     if verdict.accepts_key and leaked.deleted:
         title = f"…{leaked.tail} is deleted at Mistral, and still accepted: that may take some minutes."
         return Report(title, tuple(rows), (*again, others), exit_code=1, data=data)
     if verdict.accepts_key:
-        title = f"Mistral still accepts …{leaked.tail}; delete it here: {OWN_KEYS}"
+        title = f"Mistral still accepts …{leaked.tail}; delete it here: {page}"
         return Report(title, tuple(rows), (*again, others), exit_code=1, data=data)
     if verdict.accepts_key is None:
-        title = f"Mistral could not be asked about …{leaked.tail}. Delete it here: {OWN_KEYS}"
+        title = f"Mistral could not be asked about …{leaked.tail}. Delete it here: {page}"
         return Report(title, tuple(rows), (verdict.sentence, *again), exit_code=3, data=data)
     if _young(context, leaked):
         title = f"Mistral refuses …{leaked.tail}, but it is only minutes old and may yet be accepted."
-        notes = (f"Delete it here: {OWN_KEYS}", *again)
+        notes = (f"Delete it here: {page}", *again)
         return Report(title, tuple(rows), notes, exit_code=1, data=data)
     yield from _drop_copy(context, leaked)
     title = f"Mistral refuses …{leaked.tail}: it is of no use to anybody any more."

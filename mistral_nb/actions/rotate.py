@@ -9,10 +9,22 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from mistral_nb import session
-from mistral_nb.actions import admin_key, admin_make, admin_rotate, ask_key, choose, expiry, obtain, unfinished, unlock
+from mistral_nb.actions import (
+    admin_key,
+    admin_make,
+    admin_rotate,
+    admin_settle,
+    ask_key,
+    choose,
+    expiry,
+    obtain,
+    unfinished,
+    unlock,
+)
 from mistral_nb.actions.context import Context
+from mistral_nb.actions.pages import page_of
 from mistral_nb.actions.placed import shown, store_name, warnings
-from mistral_nb.api.verdict import OWN_KEYS, Identity, Verdict
+from mistral_nb.api.verdict import Identity, Verdict
 from mistral_nb.errors import CannotAsk, KeyRefused, NotAKey, StoreError, WrongUsage
 from mistral_nb.key import Key
 from mistral_nb.report import Action, Answer, Ask, Report, Step
@@ -115,7 +127,7 @@ def _guidance(context: Context, turn: Turn, old: Workspace) -> Generator[Ask | S
     until = today + timedelta(days=expiry.policy(context.config.project) or _DAYS)
     where = f" in the workspace {old.mistral_workspace}" if old.mistral_workspace else ""
     yield Step(f"Rotating {shown(turn.name, old.tail, old)}. It stays in use until the new key is accepted.")
-    yield Step(f"1. Make a new key{where}: {OWN_KEYS}")
+    yield Step(f"1. Make a new key{where}: {page_of(old.kind)}")
     yield Step(f"   As its name: {turn.key_name or f'{turn.name}-{today}'}; as its expiration: {until}")
     yield Step("2. Paste it here.")
 
@@ -134,7 +146,7 @@ def _ask(context: Context, turn: Turn, old: Workspace) -> Talk:
         if not problem:
             return key
         yield Step(problem)
-    raise NotAKey("known", problem, f"Nothing was changed. Make a new key: {OWN_KEYS}")
+    raise NotAKey("known", problem, f"Nothing was changed. Make a new key: {page_of(old.kind)}")
 
 
 def _unfit(context: Context, old: Workspace, key: Key) -> str:
@@ -258,14 +270,21 @@ def _keep_old(context: Context, turn: Turn) -> str:
 def _report(context: Context, turn: Turn, key: Key, entry: Workspace, kept_old: str) -> Report:
     old = turn.old
     notes: tuple[str, ...] = ()
-    if old and kept_old:
+    page = page_of(entry.kind)
+    also = admin_settle.keepers_of(context, old.fingerprint) if old and not kept_old else []
+    if old and also:
         notes = (
-            f"The old key, …{old.tail}, stays as {kept_old}. When nothing uses it any more, delete it: {OWN_KEYS}",
+            f"Workspace {also[0]} keeps the old key, …{old.tail}, too. Before you delete it at Mistral: "
+            f"{context.typed(f'rotate {also[0]}')}",
+        )
+    elif old and kept_old:
+        notes = (
+            f"The old key, …{old.tail}, stays as {kept_old}. When nothing uses it any more, delete it: {page}",
             f"Whether Mistral still accepts it: {context.typed(f'verify {turn.name} --old')}",
         )
     elif old:
         notes = (
-            f"Now delete the old key, …{old.tail}, at Mistral: {OWN_KEYS}",
+            f"Now delete the old key, …{old.tail}, at Mistral: {page}",
             f"Then see that it is refused: {context.typed(f'verify {turn.name} --old')}",
             f"Other running kernels use the old key until they get the new one: %mistral_key use {turn.name}",
         )

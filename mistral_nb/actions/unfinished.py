@@ -41,9 +41,10 @@ def _begun_at_mistral(context: Context, rotating: str | None) -> Generator[Ask |
         if left.workspace == rotating or left.fingerprint in waiting:
             continue
         which = f"the old key …{left.old_tail}" if left.step == intentions.DELETE else f"a key named {left.name}"
+        there = left.workspace in context.kept()
+        finish = context.typed(f"rotate {left.workspace}" if there else "list --remote")
         yield Step(
-            f"A rotation of {left.workspace} is not finished: {which} may be left at Mistral. "
-            f"Finish it: {context.typed(f'rotate {left.workspace}')}"
+            f"A rotation of {left.workspace} is not finished: {which} may be left at Mistral. Finish it: {finish}"
         )
 
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 
-from mistral_nb.api.verdict import BILLING, STATUS, Verdict, clean, message_in, parsed_json
+from mistral_nb.api.verdict import BACKOFFICE, BILLING, STATUS, Verdict, clean, message_in, parsed_json
 from mistral_nb.errors import AdminFailed
 from mistral_nb.key import Key
 
 UNTRIED = "Mistral's Admin API is a preview: this follows its documentation and was never tried with the real one."
-BACKOFFICE = "https://docs.mistral.ai/admin/admin-api/authentication"
 ORGANISATION_KEYS = "https://admin.mistral.ai/plateforme/api-keys"
 
 _SAYS: Mapping[int, tuple[str, str, str]] = {

@@ -23,6 +23,7 @@ Kind = Literal[
 ]
 
 OWN_KEYS = "https://console.mistral.ai/home?profile_dialog=api-keys"
+BACKOFFICE = "https://docs.mistral.ai/admin/admin-api/authentication"  # says where it is; organisations have their own
 LIMITS = "https://admin.mistral.ai/plateforme/limits"
 BILLING = "https://admin.mistral.ai/organization/billing"
 STATUS = "https://status.mistral.ai"

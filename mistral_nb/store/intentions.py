@@ -49,6 +49,14 @@ def drop(index: Index, intention: Intention) -> None:
         contents.raw["intentions"] = [entry for entry in _raw(contents) if _name(entry) != intention.name]
 
 
+def follow(contents: Contents, workspace: str, name: str) -> None:
+    """A workspace has another name from here on, and so has its rotation. ``contents`` are about to be written."""
+    if any(entry.get("workspace") == workspace for entry in _raw(contents)):
+        contents.raw["intentions"] = [
+            entry | {"workspace": name} if entry.get("workspace") == workspace else entry for entry in _raw(contents)
+        ]
+
+
 def _of(contents: Contents) -> list[Intention]:
     found = []
     for entry in _raw(contents):

@@ -10,6 +10,7 @@ import contextlib
 
 from mistral_nb.errors import MistralNbError, StoreError, StoreTimedOut, WrongUsage
 from mistral_nb.key import Key
+from mistral_nb.store import intentions
 from mistral_nb.store.base import MEMORY, other
 from mistral_nb.store.entries import (
     Details,
@@ -220,13 +221,18 @@ class LifeKeeper(Keeper):
         for either in (workspace, name):
             if either in self.pending():
                 raise not_while_rotating(either)
-        if entry.store == MEMORY:
-            kept = self._keep_in_memory(name, self.read(workspace), entry)
-            self._memory().drop(workspace)
-            return kept
         first, second = sorted((workspace, name))
-        with self._busy(first, LOCK_SECONDS), self._busy(second, LOCK_SECONDS):
+        with self.rotating(workspace), self._busy(first, LOCK_SECONDS), self._busy(second, LOCK_SECONDS):
+            if entry.store == MEMORY:
+                return self._rename_in_memory(workspace, name, entry)
             return self._rename(workspace, name)
+
+    def _rename_in_memory(self, workspace: str, name: str, entry: Workspace) -> Workspace:
+        kept = self._keep_in_memory(name, self.read(workspace), entry)
+        self._memory().drop(workspace)
+        with contextlib.suppress(MistralNbError), self.index.edit() as contents:
+            intentions.follow(contents, workspace, name)
+        return kept
 
     def _rename(self, workspace: str, name: str) -> Workspace:
         self._finish(workspace)
@@ -248,6 +254,7 @@ class LifeKeeper(Keeper):
             note_leftover(contents, Leftover(entry.store, workspace, entry.slot))
             contents.unfinished[:] = [left for left in contents.unfinished if left[:3] != item_of(target)]
             contents.aside[:] = [a._replace(of=name) if a.of == workspace else a for a in contents.aside]
+            intentions.follow(contents, workspace, name)
         self._finish(workspace)
         return new
 

@@ -240,3 +240,63 @@ def test_a_store_that_fails_takes_the_new_key_back(org: Organisation, new_contex
         act(context, "rotate", workspace="prod", yes=True)
     assert (set(org.there), org.kept, org.begun) == ({org.key.tail}, org.key.tail, [])
     assert org.contents.pending == {}
+
+
+def test_an_old_key_that_was_added_again_is_not_deleted(org: Organisation, new_context: NewContext) -> None:
+    org.run("rotate", "prod")  # nobody says yes: the old key is still to be deleted
+    first = org.kept
+    act(new_context("cli"), "add", {"key": org.key, "expires": ""}, workspace="prod", yes=True)
+    done = org.run("rotate", "prod", "--yes")
+    assert f"The key …{org.key.tail}, which a rotation was to delete, is in use again as prod." in done.stderr
+    assert org.kept not in (first, org.key.tail), "rotated anew"
+    assert org.key.tail not in org.there, "by a rotation of its own"
+    assert org.works()
+    assert org.begun == []
+
+
+@pytest.mark.parametrize("while_asked", [False, True])
+def test_an_old_key_that_another_workspace_keeps_is_not_deleted(
+    while_asked: bool, org: Organisation, new_context: NewContext
+) -> None:
+    def keep_it(_: object = None) -> str:
+        new_context("cli").keeper.keep("copy", org.key, store="file")
+        return "yes"
+
+    if not while_asked:
+        keep_it()
+    acted = act(new_context("cli"), "rotate", {"delete old": keep_it}, workspace="prod")
+    assert f"The old key …{org.key.tail} is not deleted: workspace copy keeps it." in acted.shown
+    assert set(org.there) == {org.key.tail, org.kept}
+    assert org.contents.seen[org.key.fingerprint].state == "live"
+    assert org.begun == []
+    assert org.works()
+    org.run("rotate", "copy", "--yes")
+    assert org.key.tail not in org.there
+    assert org.contents.aside == []
+
+
+def test_a_rotation_is_finished_under_the_new_name(org: Organisation) -> None:
+    org.run("rotate", "prod")
+    org.run("rename", "prod", "production")
+    assert "rotate production" in org.run("status").stderr
+    org.run("rotate", "production", "--yes")
+    assert set(org.there) == {org.contents.workspaces["production"].tail}
+    assert (org.begun, org.contents.aside) == ([], [])
+
+
+@pytest.mark.parametrize("words", [("forget", "prod", "--yes"), ("revoke", "prod", "--by-hand")])
+def test_a_rotation_that_nobody_can_finish_says_what_it_leaves(words: tuple[str, ...], org: Organisation) -> None:
+    org.run("rotate", "prod")
+    done = org.run(*words, code=None)
+    assert f"its old key …{org.key.tail} may still be at Mistral. Delete it there: https://admin" in done.stdout
+    assert org.begun == []
+
+
+def test_a_new_key_that_waits_when_its_workspace_is_forgotten_is_deleted_at_mistral(org: Organisation) -> None:
+    org.sandbox.admin.refusals = 3
+    org.run("rotate", "prod", "--yes", "--wait", "0", code=1)
+    org.run("forget", "prod", "--yes")
+    assert "Finish it: mistral-nb list --remote" in org.run("status").stderr
+    org.run("list", "--remote", code=None)
+    assert set(org.there) == {org.key.tail}
+    assert org.begun == []

@@ -296,5 +296,14 @@ def test_a_new_key_that_waits_is_not_left_behind(
     assert new_context().keeper.read("prod") == new
 
 
+def test_an_old_key_that_another_workspace_keeps_is_not_to_be_deleted_yet(
+    new_context: NewContext, sandbox: Sandbox, old: Key
+) -> None:
+    new_context().keeper.keep("copy", old, store="file")
+    acted = rotate(new_context(), sandbox.make_key("prod"))
+    assert f"Workspace copy keeps the old key, …{old.tail}, too." in acted.shown
+    assert "Now delete" not in acted.shown
+
+
 def _stored(context: Context) -> list[Key]:
     return [key for slots in context.stores["file"].everything().values() for key in slots.values()]

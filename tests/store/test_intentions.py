@@ -55,3 +55,11 @@ def test_what_a_newer_version_wrote_is_kept_and_what_is_no_intention_is_passed_o
     assert json.loads(Path(index.path).read_text())["intentions"][0]["more"] == [1]
     Path(index.path).write_text(json.dumps(document | {"intentions": {"of": "another kind"}}))
     assert intentions.read(index) == []
+
+
+def test_it_follows_a_workspace_that_is_renamed(index: Index) -> None:
+    intentions.note(index, made())
+    intentions.note(index, made("dev-1", "dev"))
+    with index.edit() as contents:
+        intentions.follow(contents, "prod", "production")
+    assert intentions.read(index) == [made(workspace="production"), made("dev-1", "dev")]
