@@ -44,8 +44,8 @@ def drive(
 def _answer(action: Generator[Ask | Step, Answer, object], ask: Ask, answer: Callable[[Ask], Answer]) -> Ask | Step:
     try:
         given = answer(ask)
-    except KeyboardInterrupt:
-        raise Cancelled("Cancelled; nothing was changed.") from None
+    except (KeyboardInterrupt, Cancelled) as stopped:
+        return _interrupted(action, stopped)
     except CannotAsk as error:
         if ask.default is None:
             return action.throw(error)
@@ -53,3 +53,12 @@ def _answer(action: Generator[Ask | Step, Answer, object], ask: Ask, answer: Cal
     if ask.default is not None and given == "":
         given = ask.default
     return action.send(given)
+
+
+def _interrupted(action: Generator[Ask | Step, Answer, object], stopped: BaseException) -> Ask | Step:
+    """Ctrl-C or Ctrl-D at a question: an action that has changed something by then says how things stand."""
+    try:
+        return action.throw(KeyboardInterrupt())
+    except KeyboardInterrupt:
+        pass
+    raise stopped if isinstance(stopped, Cancelled) else Cancelled("Cancelled; nothing was changed.") from None

@@ -13,7 +13,7 @@ from mistral_nb.actions.context import Context
 from mistral_nb.actions.placed import shown, store_name, warnings
 from mistral_nb.api.admin import UNTRIED, Admin
 from mistral_nb.api.verdict import Identity, Verdict
-from mistral_nb.errors import AdminFailed
+from mistral_nb.errors import AdminFailed, Cancelled
 from mistral_nb.key import Key
 from mistral_nb.report import Answer, Ask, Report, Step
 from mistral_nb.store import intentions
@@ -35,6 +35,11 @@ def applies(context: Context, name: str) -> bool:
 def action(context: Context, name: str, order: Order) -> Talk:
     try:
         return (yield from _rotated(context, name, order))
+    except KeyboardInterrupt:
+        if intentions.of(context.index, name) is None:
+            raise
+        todo = f"To go on with the rotation: {context.typed(f'rotate {name}')}"
+        raise Cancelled(f"Cancelled. {in_use(context, name)}".strip(), todo) from None
     except AdminFailed as error:
         todo = f"{error.todo} By hand: {context.typed(f'rotate {name} --by-hand')}"
         raise AdminFailed(f"{error.failed} {in_use(context, name)}", todo, error.kind) from None

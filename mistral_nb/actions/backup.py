@@ -37,6 +37,10 @@ def action(context: Context, path: str, yes: bool = False) -> Action:
     notes = [f"It opens with the passphrase of today: {context.typed('restore PATH')} reads it."]
     if others:
         notes.append(f"Not in it, since they are not in the encrypted file: {', '.join(others)}.")
+    notes += [
+        f"Not in it: the new key …{entry.tail} of {name}, which waits. Finish first: {context.typed(f'rotate {name}')}"
+        for name, entry in contents.pending.items()
+    ]
     return Report(
         f"Backed up in {path}: {', '.join(names) or 'no workspace'}. It was read back.",
         notes=tuple(notes),

@@ -11,6 +11,7 @@ from mistral_nb.report import State
 from mistral_nb.store.index import Seen, Workspace
 
 WARN_DAYS = 14
+_MOST_DAYS = 9999  # as many as can be typed as 9999d
 _DAYS = re.compile(r"(\d{1,4})\s*d(ays?)?", re.IGNORECASE)
 
 
@@ -64,7 +65,9 @@ def policy(project: Project) -> int | None:
     match = _DAYS.fullmatch(value.strip()) if isinstance(value, str) else None
     if match:
         return int(match[1])
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return min(value, _MOST_DAYS)  # no calendar goes as far as any number
+    return None
 
 
 def age(seen: Seen | None, today: date) -> int | None:
@@ -91,5 +94,5 @@ def sentence(workspace: Workspace, today: date) -> tuple[str, State]:
     if left < 0:
         return f"EXPIRED on {workspace.expires}, {-left} day{'s' * (left != -1)} ago", "bad"
     if left == 0:
-        return f"expires TODAY, {workspace.expires}", "warn"
+        return f"TODAY, {workspace.expires}", "warn"
     return f"in {left} day{'s' * (left != 1)}, on {workspace.expires}", "warn" if left < WARN_DAYS else "ok"

@@ -2,7 +2,7 @@
 
 from mistral_nb.actions import admin_key, admin_list, admin_settle, expiry, unfinished
 from mistral_nb.actions.context import Context
-from mistral_nb.actions.placed import store_name
+from mistral_nb.actions.placed import shown, store_name
 from mistral_nb.actions.status import noted
 from mistral_nb.report import Action, Report, Row, Step
 from mistral_nb.store.index import ADMIN, Workspace
@@ -32,7 +32,7 @@ def _row(context: Context, name: str, entry: Workspace) -> Row:
     words, state = expiry.sentence(entry, context.today())
     kind = ", an Admin key" if entry.kind == ADMIN else ""
     active = ", active here" if _is_active(context, name, entry) else ""
-    return Row(name, f"…{entry.tail} in {store_name(entry)}{kind}{active}; expires: {words}", state)
+    return Row(name, f"{shown(None, entry.tail, entry)} in {store_name(entry)}{kind}{active}; expires: {words}", state)
 
 
 def _is_active(context: Context, name: str, entry: Workspace) -> bool:

@@ -57,8 +57,8 @@ def refuse_past(context: Context, name: str, entry: Workspace, *, force: bool = 
         return
     doubt = expiry.clock_doubt(context.keeper.workspaces().values(), context.now())
     raise KeyExpired(
-        f"The key of {name} …{entry.tail} expired on {entry.expires} (today is {today} by this computer's clock). "
-        f"{doubt}".strip(),
+        f"The key of {shown(name, entry.tail, entry)} expired on {entry.expires} "
+        f"(today is {today} by this computer's clock). {doubt}".strip(),
         f"Make a new one: {context.typed(f'rotate {name}')}. If the date is wrong: "
         f"{context.typed(f'add {name} --expires DATE')}, or use it with --force.",
     )

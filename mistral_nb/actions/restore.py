@@ -6,6 +6,7 @@ from collections.abc import Generator
 from mistral_nb import session
 from mistral_nb.actions import choose, unfinished, unlock
 from mistral_nb.actions.context import Context
+from mistral_nb.actions.placed import shown
 from mistral_nb.errors import CannotAsk, PassphraseNeeded, StoreError, WrongPassphrase
 from mistral_nb.key import Secret
 from mistral_nb.report import Action, Answer, Ask, Report, Row, State, Step
@@ -71,14 +72,17 @@ def _remember(context: Context, backup: Backup) -> None:
 def _put_back(context: Context, name: str, kept: Kept, replace: bool) -> Generator[Ask | Step, Answer, Row]:
     here = context.keeper.workspaces().get(name)
     state: State = "warn"
+    theirs = shown(None, kept.key.tail, kept.entry)
     if here and here.fingerprint == kept.key.fingerprint:
-        return Row(name, f"…{kept.key.tail} is kept already", "ok")
+        return Row(name, f"{shown(None, here.tail, here)} is kept already", "ok")
     noted = context.contents().seen.get(kept.key.fingerprint)
     if noted and noted.state != LIVE and not replace:
-        return Row(name, f"…{kept.key.tail} is {noted.state}: not taken", state, "To take it all the same: --replace")
+        return Row(name, f"{theirs} is {noted.state}: not taken", state, "To take it all the same: --replace")
     if here and not replace:
-        value = f"…{here.tail} is kept here, the backup has …{kept.key.tail}: not replaced"
+        value = f"{shown(None, here.tail, here)} is kept here, the backup has {theirs}: not replaced"
         return Row(name, value, state, "To replace it: --replace")
+    waiting = context.keeper.pending().get(name)
     session.enter(kept.key, context.index)
     yield from unlock.unlocked(context, lambda: context.keeper.keep(name, kept.key, kept.entry, FILE))
-    return Row(name, f"…{kept.key.tail} is kept", "ok")
+    aside = f"; …{waiting.tail}, which waited for its rotation, is set aside" if waiting else ""
+    return Row(name, f"{theirs} is kept{aside}", "ok")

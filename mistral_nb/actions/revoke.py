@@ -14,7 +14,7 @@ from mistral_nb.actions.leaked import Leaked
 from mistral_nb.actions.pages import page_of
 from mistral_nb.actions.placed import placed, store_name
 from mistral_nb.api.verdict import Verdict
-from mistral_nb.errors import MistralNbError, StoreError
+from mistral_nb.errors import Cancelled, MistralNbError, StoreError
 from mistral_nb.report import Action, Answer, Ask, Report, Row, Step
 from mistral_nb.store.index import ADMIN
 
@@ -30,12 +30,16 @@ def action(
 ) -> Action:
     yield from choose.agree_to_host(context)
     found = yield from leaked_keys.taken_out(context, workspace)
-    yield from unfinished.finish(context)
-    reports = []
-    for leaked in found:
-        reports.append((yield from _looked_into(context, leaked, clean_history, yes=yes, by_hand=by_hand)))
-    report = reports[0] if len(reports) == 1 else _joined(found, reports)
-    return (yield from _with_a_new_key(context, found[-1], report))
+    try:
+        yield from unfinished.finish(context)
+        reports = []
+        for leaked in found:
+            reports.append((yield from _looked_into(context, leaked, clean_history, yes=yes, by_hand=by_hand)))
+        report = reports[0] if len(reports) == 1 else _joined(found, reports)
+        return (yield from _with_a_new_key(context, found[-1], report))
+    except KeyboardInterrupt:
+        title = f"Cancelled. …{found[-1].tail} is out of use all the same."
+        raise Cancelled(title, *_look_again(context, found[-1])) from None
 
 
 def _looked_into(

@@ -5,7 +5,6 @@ until it is accepted. What is interrupted goes on with the next `rotate`.
 """
 
 from collections.abc import Generator
-from datetime import timedelta
 from typing import NamedTuple
 
 from mistral_nb import session
@@ -14,10 +13,11 @@ from mistral_nb.actions import (
     admin_make,
     admin_rotate,
     admin_settle,
-    ask_key,
     choose,
     expiry,
+    new_key,
     obtain,
+    same_workspace,
     unfinished,
     unlock,
 )
@@ -25,14 +25,12 @@ from mistral_nb.actions.context import Context
 from mistral_nb.actions.pages import page_of
 from mistral_nb.actions.placed import shown, store_name, warnings
 from mistral_nb.api.verdict import Identity, Verdict
-from mistral_nb.errors import CannotAsk, KeyRefused, NotAKey, StoreError, WrongUsage
+from mistral_nb.errors import Cancelled, StoreError, WrongUsage
 from mistral_nb.key import Key
 from mistral_nb.report import Action, Answer, Ask, Report, Step
-from mistral_nb.store.index import ADMIN, COMPROMISED, LIVE, Workspace
+from mistral_nb.store.index import ADMIN, Workspace
 
 Talk = Generator[Ask | Step, Answer, Key]
-_TRIES = 3
-_DAYS = 90  # proposed where the project names no age
 
 
 class Turn(NamedTuple):
@@ -70,13 +68,32 @@ def action(  # noqa: PLR0917, the flags come by name
         key = yield from _waiting_key(context, turn)
         if key is None:
             key = yield from _stage(context, turn)
-        verdict = yield from _asked(context, key)
-        if not verdict.accepts_key:
-            return (yield from _not_yet(context, turn, key, verdict))
-        yield from _same_workspace(context, turn, key, verdict)
-        entry = yield from _accept(context, turn, key, verdict)
-        kept_old = _keep_old(context, turn) if keep_old else ""
+        try:
+            return (yield from _swapped(context, turn, key, keep_old=keep_old))
+        except KeyboardInterrupt:
+            raise _cancelled(context, turn, key) from None
+
+
+def _swapped(context: Context, turn: Turn, key: Key, *, keep_old: bool) -> Action:
+    verdict = yield from _asked(context, key)
+    if not verdict.accepts_key:
+        return (yield from _not_yet(context, turn, key, verdict))
+    yield from same_workspace.check(context, turn.name, turn.old, key, verdict)
+    entry = yield from _accept(context, turn, key, verdict)
+    kept_old = _keep_old(context, turn) if keep_old else ""
     return _report(context, turn, key, entry, kept_old)
+
+
+def _cancelled(context: Context, turn: Turn, key: Key) -> Cancelled:
+    """Interrupted when the new key was stored already."""
+    entry = context.keeper.workspaces().get(turn.name)
+    if entry and entry.fingerprint == key.fingerprint:
+        return Cancelled(f"Cancelled. The new key is in use: {shown(turn.name, entry.tail, entry)}.")
+    stays = f" {shown(turn.name, entry.tail, entry)} stays in use." if entry else ""
+    return Cancelled(
+        f"Cancelled. The new key …{key.tail} waits here.{stays}",
+        f"To go on with it: {context.typed(f'rotate {turn.name}')}",
+    )
 
 
 def _turn(context: Context, name: str | None, key_name: str | None, wanted: expiry.Expiry | None, keep: bool) -> Turn:
@@ -86,6 +103,8 @@ def _turn(context: Context, name: str | None, key_name: str | None, wanted: expi
         raise WrongUsage(
             what, f"There is nothing to rotate. Add a key: {context.typed(f'add {name}' if name else 'add')}"
         )
+    if keep:
+        choose.checked_name(f"{name}-old")
     if keep and f"{name}-old" in kept:
         raise WrongUsage(
             f"There is a workspace {name}-old already, which is where --keep-old keeps the old key.",
@@ -114,52 +133,12 @@ def _stage(context: Context, turn: Turn) -> Talk:
     old = turn.old
     if old is None:
         raise StoreError(f"The new key of {turn.name} is lost.", f"Add one: {context.typed(f'add {turn.name}')}")
-    yield from _guidance(context, turn, old)
-    key = yield from _ask(context, turn, old)
+    yield from new_key.guidance(context, turn.name, turn.key_name, old)
+    key = yield from new_key.ask(context, turn.name, old)
     session.enter(key, context.index)
     details = {"name": turn.key_name, "kind": old.kind, "protected": old.protected}
     yield from unlock.unlocked(context, lambda: context.keeper.stage(turn.name, key, details, old.fingerprint))
     return key
-
-
-def _guidance(context: Context, turn: Turn, old: Workspace) -> Generator[Ask | Step, Answer, None]:
-    today = context.today()
-    until = today + timedelta(days=expiry.policy(context.config.project) or _DAYS)
-    where = f" in the workspace {old.mistral_workspace}" if old.mistral_workspace else ""
-    yield Step(f"Rotating {shown(turn.name, old.tail, old)}. It stays in use until the new key is accepted.")
-    yield Step(f"1. Make a new key{where}: {page_of(old.kind)}")
-    yield Step(f"   As its name: {turn.key_name or f'{turn.name}-{today}'}; as its expiration: {until}")
-    yield Step("2. Paste it here.")
-
-
-def _ask(context: Context, turn: Turn, old: Workspace) -> Talk:
-    """A key that can be the new one. The old one, or one that is known otherwise, is asked about again."""
-    problem = ""
-    for _ in range(_TRIES):
-        try:
-            key = yield from ask_key.ask_for_key(context, turn.name)
-        except CannotAsk as error:
-            if problem:
-                break
-            raise CannotAsk(error.failed, f"Pipe it in: … | {context.typed(f'rotate {turn.name}')}") from None
-        problem = _unfit(context, old, key)
-        if not problem:
-            return key
-        yield Step(problem)
-    raise NotAKey("known", problem, f"Nothing was changed. Make a new key: {page_of(old.kind)}")
-
-
-def _unfit(context: Context, old: Workspace, key: Key) -> str:
-    if key.fingerprint == old.fingerprint:
-        return f"This is the old key, …{key.tail}."
-    for name, entry in context.keeper.workspaces().items():
-        if entry.fingerprint == key.fingerprint:
-            return f"This is the key of workspace {name}, …{key.tail}."
-    noted = context.contents().seen.get(key.fingerprint)
-    if noted and noted.state != LIVE:
-        what = "revoked here" if noted.state == COMPROMISED else "replaced here before"
-        return f"This key, …{key.tail}, was {what}."
-    return ""
 
 
 def _asked(context: Context, key: Key) -> Generator[Ask | Step, Answer, Verdict]:
@@ -192,44 +171,6 @@ def _not_yet(context: Context, turn: Turn, key: Key, verdict: Verdict) -> Genera
         f"The new key waits here, in {_place(context, turn)}. In some minutes: {context.typed(f'rotate {turn.name}')}"
     )
     return Report(title.strip(), notes=(later,), exit_code=verdict.exit_code, data=data)
-
-
-def _same_workspace(context: Context, turn: Turn, key: Key, verdict: Verdict) -> Generator[Ask | Step, Answer, None]:
-    """Ask where the API puts the new key elsewhere than the old one. Raises `KeyRefused` at a no."""
-    now = verdict.identity or Identity()
-    old = yield from _identity_of_old(context, turn, now)
-    differs = [(a, b) for a, b in zip(old, (now.workspace, now.organisation), strict=True) if a and b and a != b]
-    if not differs:
-        if not (old[0] and now.workspace):
-            yield Step("Mistral does not tell the workspace of both keys: whether it is the same was not checked.")
-        return
-    where = f"workspace {now.workspace}" if old[0] != now.workspace else "another organisation"
-    was = f"workspace {old[0]}" if old[0] != now.workspace else "the old one's"
-    question = f"The new key …{key.tail} is of {where} at Mistral, not of {was}. Use it for {turn.name} all the same?"
-    if (yield Ask("other workspace", question, choices=("yes", "no"), default="no")) == "yes":
-        return
-    yield from unlock.unlocked(context, lambda: context.keeper.drop_pending(turn.name))
-    raise KeyRefused(
-        f"The new key …{key.tail} is of {where} at Mistral, not of {was}: it was not taken.",
-        f"{turn.name} keeps its key. Make one in the right workspace, or keep this one under a name of its own: "
-        f"{context.typed('add')}",
-    )
-
-
-def _identity_of_old(
-    context: Context, turn: Turn, new: Identity
-) -> Generator[Ask | Step, Answer, tuple[str | None, str | None]]:
-    """Workspace and organisation of the old key, as noted; where nothing is, Mistral is asked."""
-    if turn.old is None:
-        return None, None
-    if turn.old.mistral_workspace or not new.workspace:
-        return turn.old.mistral_workspace, turn.old.organisation
-    try:
-        key = yield from unlock.unlocked(context, lambda: context.keeper.read(turn.name))
-    except StoreError:
-        return None, turn.old.organisation
-    told = context.verify(key, context.config.api).identity or Identity()
-    return told.workspace, told.organisation
 
 
 def _accept(context: Context, turn: Turn, key: Key, verdict: Verdict) -> Generator[Ask | Step, Answer, Workspace]:

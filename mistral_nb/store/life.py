@@ -11,7 +11,7 @@ import contextlib
 from mistral_nb.errors import MistralNbError, StoreError, StoreTimedOut, WrongUsage
 from mistral_nb.key import Key
 from mistral_nb.store import intentions
-from mistral_nb.store.base import MEMORY, other
+from mistral_nb.store.base import KEYRING, MEMORY, other
 from mistral_nb.store.entries import (
     Details,
     announce,
@@ -39,6 +39,17 @@ from mistral_nb.store.places import LOCK_SECONDS
 
 class LifeKeeper(Keeper):
     """A `Keeper` that also rotates, sets aside, moves and renames. Raises as `Keeper` does."""
+
+    def keep(
+        self, workspace: str, key: Key, entry: Details = None, store: str = KEYRING, expected: str | None = None
+    ) -> Workspace:
+        """As `Keeper.keep`; a key that comes back into use is an old one no longer."""
+        kept = super().keep(workspace, key, entry, store, expected)
+        with contextlib.suppress(MistralNbError):  # the key is kept
+            for aside in self.asides():
+                if aside.fingerprint == kept.fingerprint and aside.state == RETIRED:
+                    self.drop_aside(aside)
+        return kept
 
     def rotating(self, workspace: str) -> contextlib.AbstractContextManager[None]:
         """Be the only one to rotate this workspace's key. Raises `StoreTimedOut` where another is."""

@@ -13,7 +13,7 @@ from mistral_nb.actions.context import Context
 from mistral_nb.api.admin import UNTRIED
 from mistral_nb.api.client import verify
 from mistral_nb.api.sandbox import Sandbox
-from mistral_nb.errors import AdminFailed, CannotAsk, MistralNbError, StoreError
+from mistral_nb.errors import AdminFailed, Cancelled, CannotAsk, MistralNbError, StoreError
 from mistral_nb.key import Key
 
 NewContext = Callable[..., Context]
@@ -300,3 +300,10 @@ def test_a_new_key_that_waits_when_its_workspace_is_forgotten_is_deleted_at_mist
     org.run("list", "--remote", code=None)
     assert set(org.there) == {org.key.tail}
     assert org.begun == []
+
+
+def test_ctrl_c_at_the_last_question_says_that_the_new_key_works(org: Organisation, new_context: NewContext) -> None:
+    with pytest.raises(Cancelled) as caught:
+        act(new_context("cli"), "rotate", {"delete old": KeyboardInterrupt()}, workspace="prod")
+    assert f"prod …{org.kept} stays in use. To go on with the rotation: mistral-nb rotate prod" in str(caught.value)
+    assert org.kept != org.key.tail

@@ -52,7 +52,7 @@ SAID = [
     ("2027-03-15", "in 14 days", "ok"),
     ("2027-03-14", "in 13 days", "warn"),
     ("2027-03-02", "in 1 day,", "warn"),
-    ("2027-03-01", "TODAY", "warn"),
+    ("2027-03-01", "TODAY, 2027-03-01", "warn"),
     ("2027-02-28", "EXPIRED on 2027-02-28, 1 day ago", "bad"),
 ]
 
@@ -189,3 +189,9 @@ def test_an_age_that_can_t_be_read_is_none() -> None:
     assert expiry.age(Seen("f", 32, "abcd", "live", "who knows"), TODAY) is None
     assert expiry.age(Seen("f", 32, "abcd", "live", "2027-02-27T23:00:00Z"), TODAY) == 2
     assert expiry.clock_doubt([Workspace("file", "current", "f", "abcd", verified="who knows")], datetime.now()) == ""
+
+
+def test_a_word_is_said_once(new_context: Callable[..., Context], sandbox: Sandbox) -> None:
+    act(new_context("cli"), "add", {"key": sandbox.make_key()}, workspace="prod", expires="0d")
+    assert "It expires: TODAY" in act(new_context(), "add", workspace="prod", expires="0d").shown
+    assert "This key expires TODAY" in act(new_context(), "use", workspace="prod").shown

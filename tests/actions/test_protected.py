@@ -1,13 +1,14 @@
 """A protected workspace: asked about once a process, and named so wherever it is shown."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from acting import act
 
 from mistral_nb.actions.context import Context
 from mistral_nb.api.sandbox import Sandbox
-from mistral_nb.errors import Cancelled, CannotAsk, WrongUsage
+from mistral_nb.errors import Cancelled, CannotAsk, KeyExpired, WrongUsage
 from mistral_nb.key import Key
 
 NewContext = Callable[..., Context]
@@ -62,3 +63,26 @@ def test_another_key_for_the_workspace_is_protected_too(new_context: NewContext,
     answers = {"key": sandbox.make_key("prod"), "expires": "", "name": "", "replace": "yes"}
     act(new_context("cli"), "add", answers, workspace="prod")
     assert new_context().keeper.workspaces()["prod"].protected
+
+
+def test_whatever_else_names_it_says_so(new_context: NewContext, kept: Key, sandbox: Sandbox) -> None:
+    new_context().keeper.update("prod", expires="2027-02-01", expiry_known=True)
+    assert f"…{kept.tail} (protected)" in act(new_context(), "list").shown
+    with pytest.raises(KeyExpired, match=rf"prod …{kept.tail} \(protected\) expired"):
+        act(new_context(), "use", workspace="prod")
+    with pytest.raises(CannotAsk, match=r"prod \(protected\) already holds"):
+        act(new_context(), "add", {"key": sandbox.make_key()}, workspace="prod")
+
+
+@pytest.mark.parametrize("name", ["forget", "revoke"])
+def test_what_ends_it_says_so(name: str, new_context: NewContext, kept: Key) -> None:
+    answers = {"forget": lambda ask: "yes" if "(protected)" in ask.question else "no"}
+    assert f"prod …{kept.tail} (protected)" in act(new_context(), name, answers, workspace="prod").shown
+
+
+def test_a_backup_that_is_read_back_says_so(new_context: NewContext, kept: Key, tmp_path: Path) -> None:
+    path = str(tmp_path / "backup")
+    act(new_context(), "backup", path=path)
+    assert f"…{kept.tail} (protected) is kept already" in act(new_context(), "restore", path=path).shown
+    act(new_context(), "forget", workspace="prod", yes=True)
+    assert f"…{kept.tail} (protected) is kept" in act(new_context(), "restore", path=path).shown

@@ -13,7 +13,7 @@ from keys import make_key
 from mistral_nb.actions import leaks
 from mistral_nb.actions.context import Context
 from mistral_nb.api.sandbox import Sandbox
-from mistral_nb.errors import CannotAsk, WrongUsage
+from mistral_nb.errors import Cancelled, CannotAsk, WrongUsage
 from mistral_nb.key import Key
 from mistral_nb.store.index import COMPROMISED
 
@@ -289,6 +289,15 @@ def test_under_two_names_either_looks_again(first: str, new_context: NewContext,
     assert act(new_context(), "revoke", workspace=first).report.exit_code == 0
     assert new_context().keeper.asides() == []
     assert new_context().stores["file"].everything() == {}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), Cancelled("Cancelled at the prompt; nothing was changed.")])
+def test_ctrl_c_at_the_last_question_says_that_the_key_is_revoked(
+    stop: BaseException, new_context: NewContext, leaked: Key
+) -> None:
+    with pytest.raises(Cancelled, match=f"…{leaked.tail} is out of use all the same. Then look again") as caught:
+        act(new_context(), "revoke", {"new key": stop}, workspace="prod")
+    assert "nothing was changed" not in str(caught.value)
 
 
 def _write(path: str, text: str) -> None:

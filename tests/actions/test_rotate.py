@@ -10,7 +10,7 @@ from keys import make_key
 
 from mistral_nb.actions.context import Context
 from mistral_nb.api.sandbox import Sandbox
-from mistral_nb.errors import CannotAsk, KeyRefused, NotAKey, Overtaken, StoreTimedOut, WrongUsage
+from mistral_nb.errors import Cancelled, CannotAsk, KeyRefused, NotAKey, Overtaken, StoreTimedOut, WrongUsage
 from mistral_nb.key import Key
 from mistral_nb.store.index import RETIRED
 
@@ -303,6 +303,39 @@ def test_an_old_key_that_another_workspace_keeps_is_not_to_be_deleted_yet(
     acted = rotate(new_context(), sandbox.make_key("prod"))
     assert f"Workspace copy keeps the old key, …{old.tail}, too." in acted.shown
     assert "Now delete" not in acted.shown
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), Cancelled("Cancelled at the prompt; nothing was changed.")])
+@pytest.mark.parametrize("question", ["key", "again", "expires"])
+def test_ctrl_c_says_how_it_stands(
+    question: str, stop: BaseException, new_context: NewContext, sandbox: Sandbox, old: Key
+) -> None:
+    new = sandbox.make_key("prod", waiting=question == "again")
+    with pytest.raises(Cancelled) as caught:
+        act(new_context(), "rotate", {"key": new, "expires": "", question: stop}, workspace="prod")
+    if question == "key":
+        assert "nothing was changed" in str(caught.value)
+        return
+    assert "nothing was changed" not in str(caught.value)
+    assert f"The new key …{new.tail} waits here. prod …{old.tail} stays in use." in str(caught.value)
+    assert "%mistral_key rotate prod" in str(caught.value)
+    assert new_context().keeper.read_pending("prod") == new
+
+
+def test_an_old_key_whose_name_would_be_too_long_is_said_before_anything_is_asked(
+    new_context: NewContext, sandbox: Sandbox
+) -> None:
+    name = "p" * 64
+    new_context().keeper.keep(name, sandbox.make_key("prod"), store="file")
+    with pytest.raises(WrongUsage, match="at most 64"):
+        rotate(new_context(), [], workspace=name, keep_old=True)
+
+
+@pytest.mark.parametrize("days", ['"9999d"', "999999999", "9" * 30])
+def test_a_project_may_ask_for_any_age(days: str, new_context: NewContext, sandbox: Sandbox, old: Key) -> None:
+    with open(os.path.join(str(new_context().folder), "pyproject.toml"), "w") as file:
+        file.write(f"[tool.mistral-nb]\nrotate_after = {days}\n")
+    assert "as its expiration: 2054-07-16" in rotate(new_context(), sandbox.make_key("prod")).shown
 
 
 def _stored(context: Context) -> list[Key]:

@@ -177,6 +177,20 @@ def test_reading_back_replaces_nothing_unasked(kept: dict[str, Key], new_context
     assert read(new_context) == kept
 
 
+def test_a_new_key_that_waits_is_not_backed_up_and_that_is_said(
+    kept: dict[str, Key], new_context: NewContext, tmp_path: Path
+) -> None:
+    new = make_key()
+    new_context().keeper.stage("prod", new)
+    path = str(tmp_path / "backup")
+    shown = act(new_context(), "backup", path=path).shown
+    assert f"Not in it: the new key …{new.tail} of prod, which waits. Finish first: %mistral_key rotate prod" in shown
+    new_context().keeper.keep("dev", make_key(), store="file")
+    acted = act(new_context(), "restore", path=path, replace=True)
+    assert "set aside" not in acted.shown
+    assert new_context().keeper.read_pending("prod") == new
+
+
 def test_a_backup_opens_with_the_passphrase_of_its_day(
     kept: dict[str, Key], new_context: NewContext, environ: dict[str, str], tmp_path: Path
 ) -> None:

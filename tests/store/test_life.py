@@ -156,6 +156,17 @@ def test_adding_the_old_key_again_loses_no_new_one(keeper, store):
     assert [keeper.read_aside(aside) for aside in keeper.asides("prod")] == [new]
 
 
+def test_a_key_that_comes_back_into_use_is_aside_no_longer(keeper, store):
+    old, new = make_key(), make_key()
+    keeper.keep("prod", old, store=store)
+    keeper.stage("prod", new)
+    keeper.keep("prod", old, store=store)
+    keeper.keep("prod", new, store=store)
+    assert (keeper.read("prod"), keeper.asides()) == (new, [])
+    assert list(items(keeper).values()) == ([new] if store != "memory" else [])
+    assert keeper.index.read().unfinished == []
+
+
 def test_adding_the_new_key_itself_ends_the_rotation(keeper, store):
     old, new = make_key(), make_key()
     keeper.keep("prod", old, store=store)
