@@ -73,6 +73,7 @@ def _of_environment(context: Context, key: Key) -> Generator[Ask | Step, Answer,
     session.enter(key, context.index, COMPROMISED)
     _out_of_environment(context, key.fingerprint)
     asides = yield from unlock.unlocked(context, lambda: context.keeper.condemn(key.fingerprint))
+    yield from _waits_no_longer(context, key.fingerprint)
     yield Step(f"…{key.tail} is out of this process's environment, marked as compromised.")
     aside = asides[-1] if asides else None
     return Leaked(aside.of if aside else None, key.tail, key, aside)
@@ -152,6 +153,7 @@ def _out(context: Context, name: str, entry: Workspace) -> Generator[Ask | Step,
     begun = [left for each in (*others, name) for left in admin_settle.swapped_of(context, each)]
     asides = [context.keeper.set_aside(each, entry.fingerprint) for each in (*others, name)]
     condemned = context.keeper.condemn(entry.fingerprint)
+    yield from _waits_no_longer(context, entry.fingerprint)
     also = f" (and of {', '.join(others)})" if others else ""
     yield Step(
         f"{shown(name, entry.tail, entry)} is out of this process's environment and of its workspace{also}, "
@@ -162,6 +164,14 @@ def _out(context: Context, name: str, entry: Workspace) -> Generator[Ask | Step,
         yield Step(f"This process holds another key of {name}, …{active.key.tail}: it stays.")
     notes = admin_settle.give_up(context, begun)
     return Leaked(name, entry.tail, key, asides[-1] or next(iter(condemned), None), entry, notes)
+
+
+def _waits_no_longer(context: Context, fingerprint: str) -> Generator[Ask | Step, Answer, None]:
+    """A compromised key is no workspace's new one."""
+    for name, waiting in context.keeper.pending().items():
+        if waiting.fingerprint == fingerprint:
+            context.keeper.drop_pending(name)
+            yield Step(f"…{waiting.tail} waited as the new key of {name}: it does no longer.")
 
 
 def _out_of_environment(context: Context, fingerprint: str) -> None:

@@ -62,10 +62,13 @@ def drop_pending(contents: Contents, workspace: str) -> None:
         note_leftover(contents, Leftover(entry.store, workspace, entry.slot))
 
 
-def drop_asides(contents: Contents, workspace: str) -> None:
-    for aside in [aside for aside in contents.aside if aside.of == workspace]:
+def drop_asides(contents: Contents, workspace: str) -> set[str]:
+    """The names of the items that are leftovers from here on."""
+    gone = [aside for aside in contents.aside if aside.of == workspace]
+    for aside in gone:
         contents.aside.remove(aside)
         note_leftover(contents, Leftover(aside.store, aside.workspace, aside.slot))
+    return {aside.workspace for aside in gone}
 
 
 def make_room(contents: Contents, workspace: str, new: Workspace) -> None:

@@ -123,6 +123,7 @@ class Keeper(Places):
             if trace:
                 self._drop_trace(gone.fingerprint)
             return gone
+        elsewhere: set[str] = set()
         with self._busy(workspace, LOCK_SECONDS):
             with self.index.edit() as contents:
                 entry = contents.workspaces.pop(workspace, None)
@@ -130,8 +131,11 @@ class Keeper(Places):
                     mark = entry.fingerprint if trace else ""
                     note_leftover(contents, Leftover(entry.store, workspace, entry.slot, mark))
                     drop_pending(contents, workspace)
-                    drop_asides(contents, workspace)
+                    elsewhere = drop_asides(contents, workspace) - {workspace}
             problems = self._finish(workspace)
+        for item in elsewhere:
+            with self._busy(item, LOCK_SECONDS):
+                problems += self._finish(item)
         if problems:
             raise problems[0]
         return entry

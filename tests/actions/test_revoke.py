@@ -300,6 +300,18 @@ def test_ctrl_c_at_the_last_question_says_that_the_key_is_revoked(
     assert "nothing was changed" not in str(caught.value)
 
 
+def test_a_new_key_that_waits_and_leaked_is_never_taken_into_use(
+    new_context: NewContext, sandbox: Sandbox, leaked: Key, environ: dict[str, str]
+) -> None:
+    new = sandbox.make_key("prod", waiting=True)
+    act(new_context("cli"), "rotate", {"key": new}, workspace="prod")
+    environ["MISTRAL_API_KEY"] = new.reveal()
+    acted = act(new_context(), "revoke")
+    assert f"…{new.tail} waited as the new key of prod: it does no longer." in acted.steps
+    assert new_context().keeper.pending() == {}
+    assert new_context().keeper.read("prod") == leaked
+
+
 def _write(path: str, text: str) -> None:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w") as file:

@@ -331,6 +331,15 @@ def test_a_name_that_is_taken_is_not_taken_away(keeper, store):
     assert (keeper.read("a"), keeper.read("b")) == (mine, theirs)
 
 
+def test_forgetting_leaves_nothing_of_a_revoked_key(keeper):
+    leaked, new = make_key(), make_key()
+    keeper.keep("prod", leaked, store="file")
+    keeper.set_aside("prod")
+    keeper.keep("prod", new, store="file")
+    keeper.forget("prod")
+    assert (items(keeper), keeper.index.read().unfinished) == ({}, [])
+
+
 def test_forgetting_forgets_what_waits_and_what_is_aside(keeper):
     keys = [make_key() for _ in range(3)]
     keeper.keep("prod", keys[0], store="file")
