@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 from mistral_nb import __version__, session
-from mistral_nb.actions import expiry, status
+from mistral_nb.actions import expiry, status, unfinished
 from mistral_nb.actions.context import Context
 from mistral_nb.config import ADMIN_VARIABLE
 from mistral_nb.errors import MistralNbError
@@ -98,7 +98,7 @@ def _admin(context: Context) -> Iterator[Row]:
     for left in intentions.read(context.index):
         what = f"{left.name} may be left at Mistral" if left.step == intentions.CREATE else f"…{left.old_tail} is"
         words = f"not finished: {what}" + (" still at Mistral" if left.step == intentions.DELETE else "")
-        yield Row(f"rotation: {left.workspace}", words, "warn", context.typed(f"rotate {left.workspace}"))
+        yield Row(f"rotation: {left.workspace}", words, "warn", unfinished.ending(context, left))
 
 
 _KEEP_IT = "Keep it in the keyring: mistral-nb add --admin, and unset the variable."

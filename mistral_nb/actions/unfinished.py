@@ -41,11 +41,16 @@ def _begun_at_mistral(context: Context, rotating: str | None) -> Generator[Ask |
         if left.workspace == rotating or left.fingerprint in waiting:
             continue
         which = f"the old key …{left.old_tail}" if left.step == intentions.DELETE else f"a key named {left.name}"
-        there = left.workspace in context.kept()
-        finish = context.typed(f"rotate {left.workspace}" if there else "list --remote")
         yield Step(
-            f"A rotation of {left.workspace} is not finished: {which} may be left at Mistral. Finish it: {finish}"
+            f"A rotation of {left.workspace} is not finished: {which} may be left at Mistral. "
+            f"Finish it: {ending(context, left)}"
         )
+
+
+def ending(context: Context, left: intentions.Intention) -> str:
+    """What finishes a rotation by Admin key; where its workspace is gone, any question to the Admin API does."""
+    there = left.workspace in context.kept() or left.workspace in context.keeper.pending()
+    return context.typed(f"rotate {left.workspace}" if there else "list --remote")
 
 
 def shown_name(item: str) -> str:

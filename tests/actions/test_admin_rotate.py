@@ -297,6 +297,7 @@ def test_a_new_key_that_waits_when_its_workspace_is_forgotten_is_deleted_at_mist
     org.run("rotate", "prod", "--yes", "--wait", "0", code=1)
     org.run("forget", "prod", "--yes")
     assert "Finish it: mistral-nb list --remote" in org.run("status").stderr
+    assert "mistral-nb list --remote" in org.run("doctor", code=1).stdout
     org.run("list", "--remote", code=None)
     assert set(org.there) == {org.key.tail}
     assert org.begun == []
