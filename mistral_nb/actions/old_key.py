@@ -2,13 +2,14 @@
 
 from functools import partial
 
-from mistral_nb.actions import choose, unlock
+from mistral_nb.actions import admin_key, choose, unlock
 from mistral_nb.actions.context import Context
+from mistral_nb.actions.pages import page_of
 from mistral_nb.api.verdict import OWN_KEYS
 from mistral_nb.errors import MistralNbError, WrongUsage
 from mistral_nb.key import Key
 from mistral_nb.report import Action, Report, Row, State
-from mistral_nb.store.index import RETIRED
+from mistral_nb.store.index import ADMIN, RETIRED
 
 
 def action(context: Context, named: str | None) -> Action:
@@ -16,30 +17,35 @@ def action(context: Context, named: str | None) -> Action:
     name = (yield from choose.choose(context, named)).name or ""
     old = [aside for aside in context.keeper.asides(name) if aside.state == RETIRED]
     kept = context.keeper.workspaces().get(f"{name}-old")
+    of = context.keeper.workspaces().get(name)
+    kind = ADMIN if ADMIN in (of and of.kind, kept and kept.kind, *(aside.kind for aside in old)) else "api"
+    if kind == ADMIN:  # else the API refuses what the Admin API still accepts
+        yield from admin_key.agree_to_host(context)
+        admin_key.verify(context)
     if not old and kept is None:
         raise WrongUsage(f"No old key of {name or 'a workspace'} is stored here.", _tails(context))
     rows: list[Row] = []
     codes: list[int] = []
     for aside in old:
         key = yield from unlock.unlocked(context, partial(context.keeper.read_aside, aside))
-        row, code = _about(context, aside.tail, key)
+        row, code = _about(context, aside.tail, key, page_of(kind))
         if code == 0:
             yield from unlock.unlocked(context, partial(context.keeper.drop_aside, aside))
         rows.append(row)
         codes.append(code)
     if kept is not None:
         key = yield from unlock.unlocked(context, lambda: context.keeper.read(f"{name}-old"))
-        row, code = _about(context, kept.tail, key, context.typed(f"forget {name}-old"))
+        row, code = _about(context, kept.tail, key, page_of(kind), context.typed(f"forget {name}-old"))
         rows.append(row)
         codes.append(code)
     data = {"workspace": name, "keys": [{"tail": row.label, "answer": row.value} for row in rows]}
     return Report(f"Old keys of {name}", tuple(rows), exit_code=max(codes), data=data)
 
 
-def _about(context: Context, tail: str, key: Key | None, forget: str = "") -> tuple[Row, int]:
+def _about(context: Context, tail: str, key: Key | None, page: str, forget: str = "") -> tuple[Row, int]:
     """The row, and 0 for a key that is refused, 1 for one that is accepted, 3 where that is not known."""
     if key is None:
-        return Row(f"…{tail}", "not in its store any more", "warn", f"Is it deleted at Mistral? {OWN_KEYS}"), 3
+        return Row(f"…{tail}", "not in its store any more", "warn", f"Is it deleted at Mistral? {page}"), 3
     try:
         verdict = context.verify(key, context.config.api)
     except MistralNbError as error:
@@ -47,7 +53,7 @@ def _about(context: Context, tail: str, key: Key | None, forget: str = "") -> tu
     if verdict.accepts_key is None:
         return Row(f"…{tail}", verdict.sentence, "warn"), 3
     if verdict.accepts_key:
-        return Row(f"…{tail}", "Mistral still accepts it", "bad", f"Delete it here: {OWN_KEYS}"), 1
+        return Row(f"…{tail}", "Mistral still accepts it", "bad", f"Delete it here: {page}"), 1
     state: State = "ok"
     gone = "Mistral refuses it: it is deleted there" + ("" if forget else ", and now here")
     return Row(f"…{tail}", gone, state, forget), 0

@@ -101,3 +101,14 @@ def test_another_address_can_be_named_but_nobody_elses(org, new_context, environ
     environ["MISTRAL_NB_ADMIN_API"] = "https://admin.example.org"
     with pytest.raises(Exception, match="Admin keys are not sent there"):
         act(new_context("cli"), "usage")
+
+
+def test_an_old_one_is_asked_about_at_the_admin_api(org: Organisation) -> None:
+    new = org.sandbox.admin.make_key()
+    org.run("rotate", "admin", given=new.reveal())
+    done = org.run("verify", "admin", "--old", code=1)
+    assert f"…{org.admin_key.tail}  Mistral still accepts it" in done.stdout
+    assert "the Backoffice" in done.stdout
+    org.run("revoke", "admin", code=1)
+    done = org.run("revoke", "admin", code=1)  # again, from its copy
+    assert f"Mistral still accepts …{new.tail}; delete it here: the Backoffice" in done.stdout
