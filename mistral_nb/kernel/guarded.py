@@ -108,7 +108,8 @@ class GuardedSession:
             if msg["header"]["msg_type"] == "execute_input":
                 self._notice(msg["content"])
             needles = self._known.needles()
-            buffers = [_masked(buffer, needles) for buffer in buffers]
+            if buffers:
+                buffers = [_masked(buffer, needles) for buffer in buffers]
             carried = bool(needles) and is_stream(msg)
             if not carried:
                 self._streams.flush_before(msg["header"]["msg_type"], (msg["parent_header"] or {}).get("msg_id"))
@@ -118,7 +119,7 @@ class GuardedSession:
             msg = {**msg, "content": frames.blank(msg["content"])}
         if not carried:
             return self._original_send(socket, msg, ident=ident, buffers=buffers, track=track)
-        self._streams.take(socket, {**msg, "buffers": buffers}, ident)
+        self._streams.take(socket, {**msg, "buffers": buffers} if buffers else msg, ident)
         return self._sent(msg)
 
     def _send_clean(self, socket: Any, msg: Any, ident: Any) -> Any:
