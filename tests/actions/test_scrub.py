@@ -203,7 +203,7 @@ def test_a_file_that_somebody_writes_meanwhile_is_not_overwritten(tmp_path: Path
     _, status = _read(str(file))
     file.write_text("by another program")
     with pytest.raises(FileChanged):
-        _replace(str(file), b"ours", status)
+        _replace(str(file), b"ours", status, protected=True)
     assert file.read_text() == "by another program"
 
 
