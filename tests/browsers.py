@@ -29,6 +29,7 @@ _FLAGS = (
 )
 _MANAGER = "@jupyter-widgets/jupyterlab-manager/plugin.jupyterlab-settings"
 _THEME = "@jupyterlab/apputils-extension/themes.jupyterlab-settings"
+_NOTEBOOK = "@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
 _NOTICES = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
 
 
@@ -88,6 +89,7 @@ def start_server(env: dict[str, str], folder: Path, *more: str) -> Iterator[Serv
         Path(env["JUPYTER_CONFIG_DIR"]) / "lab/user-settings",
     )
     server.set(_MANAGER, saveState=True)
+    server.set(_NOTEBOOK, windowingMode="none")  # cells out of sight are there as well
     server.set(_NOTICES, fetchNews="false", checkForUpdates=False)
     options = (
         f"--port={port}",

@@ -163,11 +163,12 @@ class Card {
   }
 
   press(event) {
-    const held = event.repeat; // a key that is held down would answer the next question as well
-    if (event.key === "Escape") held || this.cancel();
-    else if (event.key === "Enter" && (held || event.target.matches("input"))) held || this.submit();
-    else return;
+    const enter = event.key === "Enter" && (event.repeat || event.target.matches("input"));
+    if (event.key !== "Escape" && !enter) return;
     event.preventDefault();
+    if (event.repeat) return; // a key that is held down would answer the next question as well
+    if (enter) this.submit();
+    else this.cancel();
   }
 
   stop() {
@@ -379,7 +380,7 @@ class Card {
 
   showTail(sent = false) {
     const { length } = this.key.value;
-    this.key.placeholder = this.typed && !sent ? `…${this.typed}, typed before` : "";
+    this.key.placeholder = sent ? "sealed and sent" : this.typed ? `…${this.typed}, typed before` : "";
     if (!length) this.check.textContent = "";
     else if (length < 16) this.check.textContent = `${length} characters`;
     else this.check.textContent = `${length} characters, ends with …${this.key.value.trim().slice(-4)}`;

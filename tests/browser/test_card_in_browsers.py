@@ -359,6 +359,7 @@ def test_a_network_that_is_gone_is_said_and_loses_nothing(stage):
         stage.picture(card, "6-asking")
     stage.says(card, "This says nothing about the key")
     stage.says(card, "MISTRAL_API_KEY is set")
+    stage._shoot(card, f"{stage.host}-6-outcome")
     good = card.locator(".line.ok").inner_text()
     assert "MISTRAL_API_KEY is set" in good and "This says nothing" not in good
     stage.closes(OFFLINE, f"MISTRAL_API_KEY is set: offline …{key.tail}")
