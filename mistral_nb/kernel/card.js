@@ -223,7 +223,7 @@ class Card {
     for (const name of ["workspace", "name", "expires"]) {
       if (!(this.settle(this[name], form.given[name])) && !this[name].value) this.prefill(name, form.draft[name] ?? "");
     }
-    this.workspace.placeholder = "as it is named at Mistral";
+    this.workspace.placeholder = "its name at Mistral";
     this.showTail();
     this.showHeld();
   }
