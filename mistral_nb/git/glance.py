@@ -28,7 +28,7 @@ _STREAM_GAPS = tuple(
     b'"\n     ]\n    },\n    {\n     "name": "std%b",\n     "output_type": "stream",\n     "text": [\n      "' % name
     for name in (b"out", b"err")
 )
-_NEXT_STREAM = (b'}{name": "std', b'}{output_type": "stream', b'}{text":', b"},{", b"}, {")
+_NEXT_STREAM = (b'}{name": "std', b'}{stream": "std', b'}{output_type": "stream', b'}{text":', b"},{", b"}, {")
 
 
 def _members(characters: bytes) -> bytes:

@@ -31,11 +31,11 @@ _TAG_REACH = 2 * LONGEST  # bytes on either side of a tag that may be part of a 
 _SPACE_BEFORE_BREAK = re.compile(rb"\\(?<= \\)\\*+(?:r\\++)?n")
 _ESCAPED_CONTROL = re.compile(
     rb"\\(?<!\\\\)\\*+u(?:003([cCeE])|25[0-7][0-9a-fA-F]"
-    rb"|001[bB](?:\[[0-?]*+[ -/]*+[@-~]|\][^\x07\"\\]{0,2000}+(?:\\++u0007|\\++u001[bB]\\++)|[()]?[0-9A-Z=>]))"
+    rb"|001[bB](?:\[[0-?]*+[ -/]*+[@-\[\]-~]|\][^\x07\"\\]{0,2000}+(?:\\++u0007|\\++u001[bB]\\++)|[()]?[0-9A-Z=>]))"
 )
-_ESCAPE = re.compile(rb"\x1b(?:\[[0-?]*+[ -/]*+[@-~]|\][^\x07\x1b]{0,2000}+(?:\x07|\x1b\\)|[()]?[0-9A-Z=>])")
+_ESCAPE = re.compile(rb"\x1b(?:\[[0-?]*+[ -/]*+[@-\[\]-~]|\][^\x07\x1b]{0,2000}+(?:\x07|\x1b\\)|[()]?[0-9A-Z=>])")
 _ENTITY = re.compile(rb"&(?:shy|zwnj|zwj|ZeroWidthSpace|#(?:173|820[3-7]|8288|[xX](?:[aA][dD]|200[b-fB-F]|2060)));")
-_STREAM_NAME = rb'(?:\s*+"(?:name|output_type)"\s*+:\s*+"\w*+"\s*+,?)*+'
+_STREAM_NAME = rb'(?:\s*+"(?:name|stream|output_type)"\s*+:\s*+"\w*+"\s*+,?)*+'  # format 3 names it "stream"
 STREAM_GAP = re.compile(
     rb'"\s*+\]?\s*+,?' + _STREAM_NAME + rb"\s*+\}\s*+,\s*+\{" + _STREAM_NAME + rb'\s*+"text"\s*+:\s*+\[?\s*+"'
 )

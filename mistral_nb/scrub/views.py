@@ -85,7 +85,7 @@ class View:
 _SLASHES = rb"(?<!\\)\\++"  # the look-behind keeps long rows of them linear
 _ESC = rb"(?:\x1b|" + _SLASHES + rb"(?:u001[bB]|x1[bB]|033))"
 _CONTROL = (
-    rb"(?:" + _ESC + rb"\[|\xc2\x9b)[0-?]*+[ -/]*+[@-~]"
+    rb"(?:" + _ESC + rb"\[|\xc2\x9b)[0-?]*+[ -/]*+[@-\[\]-~]"
     rb"|" + _ESC + rb"\][^\x07\x1b\\\"\n]{0,2000}+(?:\x07|" + _SLASHES + rb"u0007|" + _ESC + rb"\\++)"
     rb"|" + _ESC + rb"[()]?[0-9A-Z=>]"
 )

@@ -76,6 +76,9 @@ def documents(text: str) -> list[Any]:
         if data:
             cell["outputs"].append({"data": data, "metadata": {}, "output_type": "display_data"})
         result.append(document)
+    halves = ({"output_type": "stream", "stream": "stdout", "text": [half]} for half in (text[:9], text[9:]))
+    cell = {"cell_type": "code", "input": ["x"], "language": "python", "outputs": list(halves)}
+    result.append({"metadata": {}, "nbformat": 3, "worksheets": [{"cells": [cell], "metadata": {}}]})
     return result
 
 

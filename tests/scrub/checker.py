@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 FRAGMENT = 15
-_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\].*?(?:\x07|\x1b\\)|\x9b[0-?]*[ -/]*[@-~]", re.DOTALL)
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-\[\]-~]|\x1b\].*?(?:\x07|\x1b\\)|\x9b[0-?]*[ -/]*[@-\[\]-~]", re.DOTALL)
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad\0"))
 _TAG = re.compile(r"<[^<>]*>")
 _WRAP = re.compile(r"[ \t\r|,\"\u2500-\u257f]*\n[ \t\r\n|,\"\u2500-\u257f]*")
@@ -57,7 +57,7 @@ def _strings(value: Any) -> Iterator[str]:
         if value and all(isinstance(item, str) for item in value):
             yield "".join(value)
         streams = [o for o in value if isinstance(o, dict) and o.get("output_type") == "stream"]
-        for _, group in itertools.groupby(streams, lambda output: output.get("name")):
+        for _, group in itertools.groupby(streams, lambda output: output.get("name", output.get("stream"))):
             yield "".join("".join(output.get("text", "")) for output in group)
         for item in value:
             yield from _strings(item)

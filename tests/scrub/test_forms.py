@@ -17,6 +17,11 @@ from mistral_nb.store.index import Seen
 from mistral_nb.watch import Watchlist
 
 
+def format_3(*outputs: dict[str, Any]) -> dict[str, Any]:
+    cell = {"cell_type": "code", "input": "1", "language": "python", "outputs": list(outputs)}
+    return {"worksheets": [{"cells": [cell]}], "metadata": {}, "nbformat": 3}
+
+
 def seen(key: Key) -> Seen:
     return Seen(key.fingerprint, key.length, key.tail, "live", "2026-01-01")
 
@@ -102,6 +107,8 @@ def test_a_key_split_over_stream_outputs_or_list_items_is_removed(style: str, cu
         notebook(*(stream(piece) for piece in pieces)),
         notebook(*(stream([piece]) for piece in pieces)),
         notebook(*({"text": [piece], "name": "stdout", "output_type": "stream"} for piece in pieces)),
+        format_3(*({"output_type": "stream", "stream": "stdout", "text": [piece]} for piece in pieces)),
+        format_3(*({"output_type": "stream", "stream": "stdout", "text": piece} for piece in pieces)),
         notebook(stream(pieces)),
         notebook(source=pieces),
     ):
@@ -148,7 +155,7 @@ def test_a_plain_key_does_not_hide_one_in_another_form(form: str, tier: str) -> 
 
 
 @pytest.mark.parametrize("style", ["as Jupyter", "ASCII", "one line", "CRLF"])
-@pytest.mark.parametrize("before", ["\n", "\r\n", "\t", "\u00e9", "C:\\n", "\x1b[0m"])
+@pytest.mark.parametrize("before", ["\n", "\r\n", "\t", "\u00e9", "C:\\n", "\x1b[0m", "\x1b[/\n"])
 def test_a_part_of_a_key_takes_nothing_of_the_escape_before_it(before: str, style: str) -> None:
     text = make_key(rng_of(before, style)).reveal()
     letter = json.dumps(before)[-2]  # the key has the same one right before the part
