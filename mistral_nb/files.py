@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 _POLL = 0.01  # seconds between two looks at a lock that another holds
+_NAME_SHOWN = 100  # bytes
 _held: set[int] = set()
 
 
@@ -124,7 +125,8 @@ def _flock(descriptor: int, path: str, seconds: float) -> None:
 
 
 def _temporary(path: str) -> str:
-    return f".mistral-nb-{os.path.basename(path)}-"
+    """How temp files of ``path`` begin. A name may be as long as file systems allow, so not all of it is in."""
+    return os.fsdecode(b".mistral-nb-%b-" % os.fsencode(os.path.basename(path))[:_NAME_SHOWN])
 
 
 def _flush_folder(folder: str) -> None:

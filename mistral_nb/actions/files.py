@@ -76,7 +76,9 @@ def _over_standard_input(context: Context, write: bool) -> Generator[Ask | Step,
     from mistral_nb.saving.clean import Outcome, clean
 
     data = sys.stdin.buffer.read()
-    cleaned = clean(data, "", gather(context.folder, environ=context.environ))
+    watchlist = gather(context.folder, environ=context.environ)
+    yield from (Step(f"mistral-nb: {problem}") for problem in watchlist.problems)
+    cleaned = clean(data, "", watchlist)
     outcome = Outcome(STDIN, cleaned.removed, cleaned.left, cleaned.noted)
     if not write:
         return _report(1, [outcome], write)

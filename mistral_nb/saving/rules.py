@@ -21,10 +21,10 @@ def kind_of(path: str, data: bytes) -> str:
     """What sort of file this is, by its name and its first bytes."""
     name = os.path.basename(path)
     ending = os.path.splitext(name)[1].lower()
+    if _is_env(name) or _is_env(os.path.basename(os.path.realpath(path))):  # what a link points to counts too
+        return ENV
     if ending == ".ipynb":
         return NOTEBOOK
-    if name.startswith(".env") or ending == ".env":
-        return ENV
     if is_binary(data):
         return BINARY
     if ending in SOURCES:
@@ -54,6 +54,11 @@ def is_rewritten(path: str) -> bool:
 def is_binary(data: bytes) -> bool:
     """Whether git would call it binary, but for UTF-16, which is text to everyone else."""
     return b"\0" in data[:8000] and not data.startswith(_UTF16)
+
+
+def _is_env(name: str) -> bool:
+    lower = name.lower()
+    return (lower.startswith(".env") or lower.endswith(".env")) and not lower.endswith(".ipynb")
 
 
 def _is_paired(path: str, data: bytes) -> bool:

@@ -226,6 +226,35 @@ def test_what_another_program_saves_while_we_write_is_not_lost(tmp_path: Path) -
     assert not list(tmp_path.glob(".mistral-nb-*.tmp"))
 
 
+def test_a_link_to_an_environment_file_is_no_way_around_it(new_context: Any, key: Key, folder: Path) -> None:
+    (folder / ".env").write_text(f"MISTRAL_API_KEY={key.reveal()}\n")
+    for name in ("a.ipynb", "a.py", "a.txt"):
+        (folder / name).symlink_to(".env")
+        acted = scrub(new_context, folder / name)
+        assert acted.report.exit_code == 1
+        assert "left in place" in acted.shown
+    assert (folder / ".env").read_text() == f"MISTRAL_API_KEY={key.reveal()}\n"
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "日", "😀"])
+def test_a_name_as_long_as_it_may_be_is_no_obstacle(letter: str, new_context: Any, key: Key, folder: Path) -> None:
+    name = letter * ((255 - len(".ipynb")) // len(letter.encode())) + ".ipynb"
+    (folder / name).write_text(holding(key.reveal()))
+    assert scrub(new_context, folder / name).report.exit_code == 0
+    assert [(file.name, file.read_text()) for file in folder.iterdir()] == [
+        (name, holding(key.reveal()).replace(key.reveal(), MARKER))
+    ]
+
+
+@pytest.mark.parametrize("words", [("scrub", "-"), ("scrub", "--all", "-"), ("scan", "-"), ("scan", "--json", "-")])
+def test_a_damaged_index_is_said_of_standard_input_too(words: tuple[str, ...], environ: dict[str, str]) -> None:
+    index = Path(environ["MISTRAL_NB_HOME"]) / "workspaces.json"
+    index.parent.mkdir(parents=True, exist_ok=True)
+    index.write_text("{")
+    done = run(environ, *words, given=b"x = 1\n")
+    assert b"every key-shaped run" in done.stderr
+
+
 GIVEN = [b"", b"x\r\n\xff\xfe", b"{", b"\xef\xbb\xbf{}\n", json.dumps(notebook("x")).encode()]
 
 
