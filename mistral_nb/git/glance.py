@@ -183,13 +183,14 @@ def _joined(text: bytes) -> bytes:
     Where streams meet in another way than in Jupyter's notebooks, a run that takes a closer look.
     """
     streams = text.count(b'"stream"')
-    text = text.translate(_BARS_TO_SPACES, _HIGH).replace(b"\\r", b"").replace(b"\r\n", b"\n")
+    # in this order: what is left of an escaped backslash before r must not make a break of the n after it
+    text = text.translate(_BARS_TO_SPACES, _HIGH).replace(b"\\n", b"\n").replace(b"\\r", b"").replace(b"\r\n", b"\n")
     if b"\r" in text:  # line breaks of another kind
         return _SUSPICIOUS
     if b'" ,' in text or (streams > 1 and b'" :' in text):  # JSON as nobody writes notebooks
         return _SUSPICIOUS
     text = text.replace(b'", "', b"").replace(b'","', b"")
-    text = b"".join([line.strip(_STRIPPED) for line in text.replace(b"\\n", b"\n").split(b"\n")])
+    text = b"".join([line.strip(_STRIPPED) for line in text.split(b"\n")])
     meet = streams > 1 and (text[:1] != b"{" or any(mark in text for mark in _NEXT_STREAM))
     return _SUSPICIOUS if meet else text
 

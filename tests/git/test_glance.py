@@ -107,7 +107,7 @@ def test_a_key_after_a_backslash_may_begin_like_a_line_break(
 ) -> None:
     key = Key(letter + make_key(random.Random(1)).reveal()[1:])
     Index(str(tmp_path)).remember(key)
-    for text in (f"C:\\{key.reveal()}", f"\\\\{key.reveal()}", f"{letter}\n{key.reveal()[1:]}"):
+    for text in (f"C:\\{key.reveal()}", f"\\\\{key.reveal()}", f"{letter}\n{key.reveal()[1:]}", f"\\r{key.reveal()}"):
         for document in documents(text):
             assert agrees(written(document).encode("latin-1", "surrogatepass"), str(tmp_path))
 
