@@ -27,6 +27,7 @@ SECRETS = ("MISTRAL_API_KEY", "MISTRAL_ADMIN_API_KEY", "CODESTRAL_API_KEY", "LLM
 
 def run(arguments: list[str]) -> int | None:
     """The exit code of ``scrub FILE``, ``scan FILE``, ``scrub -`` or ``scan -``; None for any other call."""
+    arguments = [word for number, word in enumerate(arguments) if (number, word) != (1, "--")]  # from pre-commit
     if len(arguments) != 2 or arguments[0] not in ("scrub", "scan"):
         return None
     path, write = arguments[1], arguments[0] == "scrub"

@@ -86,7 +86,7 @@ def holding(text: str, *more: str) -> str:
     return json.dumps(notebook("import mistralai", f'key = "{text}"', *more), indent=1) + "\n"
 
 
-NAMES = ["a.ipynb", "with spaces and é.ipynb", "deep/er/b.ipynb", "notes.md", "app.py"]
+NAMES = ["a.ipynb", "with spaces and é.ipynb", "deep/er/b.ipynb", "notes.md", "app.py", "--json.py"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -6,6 +6,7 @@ folders, renamed files. Only an HTTPError stops a save: any other exception is l
 the key saved.
 """
 
+import functools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from mistral_nb.saving.watching import Watching
 
 IN_THE_LOOP = 1_000_000  # characters, 30 ms at the worst: more than these are looked through in a thread
 _NOWHERE = os.path.join(os.devnull, "")  # before the path of a file that is not on this machine's disk
+_UPLOADED = "was uploaded, but not searched for keys"
+_last_part: ContextVar[bool] = ContextVar("whether the last part of an upload is being saved", default=False)
 _checked: ContextVar[Any] = ContextVar("a content that was looked through before the hooks", default=None)
 
 
@@ -46,6 +49,7 @@ class Saves:
             "copy": self._copy,
             "rename_file": self._rename_file,
             "rename": self._rename,
+            "run_post_save_hooks": self._run_post_save_hooks,
         }
         for name, plan in plans.items():
             setattr(self.manager, name, wrapped(getattr(self.manager, name), plan))
@@ -67,18 +71,20 @@ class Saves:
             yield Do(lambda: self.before_save(model, path))
         else:
             self.before_save(model, path)
-        before = _checked.get()
+        last, before = model.get("chunk") == -1, (_checked.get(), _last_part.get())
         _checked.set(model.get("content"))
+        _last_part.set(last)
         try:
             result = yield method
         finally:
-            _checked.set(before)
-        if model.get("chunk") == -1:
-            removed = yield from self._clean_stored(path, "was uploaded, but not searched for keys")
+            _checked.set(before[0])
+            _last_part.set(before[1])
+        if last:
+            removed = yield from self._clean_stored(path, _UPLOADED)
             if removed:  # its size and time have changed
                 result = yield Do(lambda: self.manager.get(path, content=False), ours=False)
         elif model.get("type") != "directory":
-            yield Do(lambda: self._clean_old_checkpoint(path))
+            yield Do(lambda: self._logged(lambda: self._clean_checkpoint(path)))
         return result
 
     def _create_checkpoint(self, method: Do, path: str) -> Plan:
@@ -99,21 +105,31 @@ class Saves:
     def _rename_file(self, method: Do, old_path: str, new_path: str) -> Plan:
         result = yield method
         if rules.is_rewritten(new_path):
-            yield from self._clean_stored(new_path, "was renamed, but not searched for keys")
+            yield from self._clean_stored(new_path, "was renamed, but not searched for keys", stops=False)
         return result
 
     def _rename(self, method: Do, old_path: str, new_path: str) -> Plan:
         result = yield method  # which renames the checkpoint too
         if rules.is_rewritten(new_path):
-            yield Do(lambda: self._clean_checkpoint(new_path))
+            yield Do(lambda: self._logged(lambda: self._clean_checkpoint(new_path)))
         return result
 
-    def _clean_stored(self, path: str, failed: str) -> Plan:
-        """Clean what lies at ``path``; whether it held a key. What is not on disk here is read and saved again."""
+    def _run_post_save_hooks(self, method: Do, model: dict[str, Any], os_path: str) -> Plan:
+        """What a person's hook makes of a notebook, a script for one, it makes of an upload as it was sent."""
+        if _last_part.get() and (self.manager.post_save_hook or self.manager._post_save_hooks):
+            yield Do(lambda: self._clean(os_path, model.get("path", ""), _UPLOADED))
+        return (yield method)
+
+    def _clean_stored(self, path: str, failed: str, *, stops: bool = True) -> Plan:
+        """Clean what lies at ``path``; whether it held a key. What is not on disk here is read and saved again.
+
+        ``stops``: a failure is an error; else it is logged, as what was asked for is done.
+        """
         file, path = self._file(path), path.strip("/")
         if os.path.isfile(file):
-            outcome = yield Do(lambda: self._clean(file, path, failed))
-            return bool(outcome.removed)
+            clean = functools.partial(self._clean, file, path, failed)
+            outcome = yield Do(clean if stops else lambda: self._logged(clean))
+            return bool(outcome and outcome.removed)
         if not file.startswith(_NOWHERE):  # a folder
             return False
         model = yield Do(lambda: self.manager.get(path, content=True), ours=False)
@@ -138,14 +154,15 @@ class Saves:
         if failures:
             raise failures[0]
 
-    def _clean_old_checkpoint(self, path: str) -> None:
-        """The save is done: what keeps an older checkpoint from being cleaned is no failure of it."""
+    def _logged(self, clean: Callable[[], Outcome | None]) -> Outcome | None:
+        """The save or the rename is done: that what was there before can't be cleaned is no failure of it."""
         from tornado.web import HTTPError
 
         try:
-            self._clean_checkpoint(path)
+            return clean()
         except HTTPError as error:
             self.log.error("%s", error.log_message)
+            return None
 
     def _clean_checkpoint(self, path: str, checkpoint_id: str = "checkpoint") -> None:
         """Clean what lies beside ``path``; a manager that keeps checkpoints elsewhere saves them by its hooks."""

@@ -1,6 +1,7 @@
 """Contents managers as other packages have them: what `Saves` can't rely on a manager to do."""
 
 import os
+import shutil
 from typing import Any
 
 import nbformat
@@ -56,3 +57,9 @@ def plants_a_key(model: dict[str, Any], **_: Any) -> None:
     """A person's own pre-save hook, which writes into the notebook."""
     if model["type"] == "notebook":
         model["content"]["metadata"]["planted"] = os.environ["PLANTED"]
+
+
+def copies_the_file(os_path: str, model: dict[str, Any], **_: Any) -> None:
+    """A person's own post-save hook: a script beside each notebook, as Jupyter's documentation has it."""
+    if model["type"] == "notebook":
+        shutil.copy(os_path, f"{os_path}.script")

@@ -112,6 +112,19 @@ def test_of_an_upload_that_breaks_off_the_parts_hold_no_key(
     assert key.reveal() not in server.log
 
 
+@pytest.mark.parametrize("on", [True, False])
+def test_a_persons_post_save_hook_sees_an_upload_without_keys(
+    on: bool, key: Key, env: dict[str, str], tmp_path: Path
+) -> None:
+    text = text_of(key)
+    own = "--ContentsManager.post_save_hook=managers.copies_the_file"
+    with start_server(env, tmp_path / "served", own, on=on) as server:
+        for part in parts(text, text.index(key.reveal()) + 10):
+            assert server.contents("PUT", "a.ipynb", part).status in (200, 201)
+        assert (key.reveal().encode() in server.file("a.ipynb.script")) is not on
+        assert (MARKER.encode() in server.file("a.ipynb.script")) is on
+
+
 def test_a_part_of_a_picture_is_left_as_it_is(key: Key, env: dict[str, str], tmp_path: Path) -> None:
     """What looks like a key at the end of a part is a line of base64 that goes on."""
     line = make_text()

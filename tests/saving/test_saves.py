@@ -130,6 +130,20 @@ def test_a_copied_folder_is_cleaned_whole_though_one_file_cannot_be(kind: type, 
     assert key.reveal() not in (folder / "z.ipynb").read_text()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_rename_is_done_though_the_file_cannot_be_searched(
+    kind: type, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = make_text()
+    manager = world(tmp_path, kind, Broken(secret))
+    (tmp_path / "served/a.ipynb").write_text(json.dumps(notebook(secret)))
+    manager.log.addHandler(caplog.handler)
+    run(manager.rename("a.ipynb", "b.ipynb"))
+    assert (tmp_path / "served/b.ipynb").exists()
+    assert "mistral_nb: b.ipynb was renamed, but not searched for keys: ValueError." in caplog.text
+    assert secret not in caplog.text
+
+
 class BrokenAfterwards(Broken):
     """All is well when the notebook is looked through, and no more when the checkpoint is."""
 
