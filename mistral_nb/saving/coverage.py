@@ -67,7 +67,10 @@ def coverage(environ: Mapping[str, str]) -> Coverage:
 
 def _by_server(told: dict[str, Any], environ: Mapping[str, str]) -> Coverage:
     """Of a kernel that a server with our hook started: does that server save its notebook, and know its keys?"""
-    if _OF_VS_CODE in environ.get("JPY_SESSION_NAME", ""):
+    session = environ.get("JPY_SESSION_NAME", "")
+    if not session:  # started for another server, as for a client of a gateway, or for a program
+        return Coverage(False, "the server that started this kernel knows of no notebook for it", _SCRUB)
+    if _OF_VS_CODE in session:
         return Coverage(False, _VS_CODE, _SCRUB)
     theirs, ours = told.get("home"), home(environ)
     if isinstance(theirs, str) and os.path.realpath(theirs) != os.path.realpath(ours):

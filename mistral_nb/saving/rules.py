@@ -1,6 +1,7 @@
 """Which keys may be taken out of which file: what is looked for everywhere is not rewritten everywhere."""
 
 import os
+import re
 
 from mistral_nb.scrub.findings import ALL_TIERS, KNOWN, REMEMBERED, SUSPECTED
 
@@ -13,6 +14,7 @@ BINARY = "binary"
 
 SOURCES = (".py", ".md", ".qmd", ".r", ".rmd", ".jl")
 _HEADER = 4096
+_JUPYTEXT = re.compile(rb"^\W*jupyter:\s*\n\W*jupytext:", re.MULTILINE)  # its header, in any language's comments
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 SURE = frozenset({KNOWN, REMEMBERED})
 
@@ -29,7 +31,7 @@ def kind_of(path: str, data: bytes) -> str:
         return BINARY
     if ending in SOURCES:
         return PAIRED if _is_paired(path, data) else SOURCE
-    return TEXT
+    return PAIRED if _JUPYTEXT.search(data, 0, _HEADER) else TEXT
 
 
 def rewritten(kind: str, *, asked: bool, strict: bool = False) -> frozenset[str]:

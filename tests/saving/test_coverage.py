@@ -17,6 +17,16 @@ def environ(tmp_path: Path, **more: str) -> dict[str, str]:
     return {"JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"), **more}
 
 
+def served(tmp_path: Path, **more: str) -> dict[str, str]:
+    """As of a kernel that this process, taken for a server, starts for a notebook."""
+    told = {
+        "JPY_PARENT_PID": str(os.getpid()),
+        "JPY_SESSION_NAME": "/work/a.ipynb",
+        "MISTRAL_NB_HOME": home(os.environ),
+    }
+    return environ(tmp_path, **told | more)
+
+
 @pytest.mark.parametrize(
     ("more", "words", "state"),
     [
@@ -37,8 +47,7 @@ def test_saves_that_are_not_covered_have_a_reason(more: dict[str, str], words: s
 
 
 def test_the_server_that_left_its_note_covers_its_kernels(tmp_path: Path) -> None:
-    more = {"VSCODE_PID": "1", "MISTRAL_NB_HOME": home(os.environ)}  # a Jupyter server inside VS Code's terminal
-    env = environ(tmp_path, JPY_PARENT_PID=str(os.getpid()), **more)
+    env = served(tmp_path, VSCODE_PID="1")  # a Jupyter server inside VS Code's terminal
     assert not coverage(env).covered
     note = Path(announce(env["JUPYTER_RUNTIME_DIR"]))
     try:
@@ -48,36 +57,36 @@ def test_the_server_that_left_its_note_covers_its_kernels(tmp_path: Path) -> Non
         note.unlink()
 
 
-def test_vs_code_at_a_jupyter_server_saves_past_it(tmp_path: Path) -> None:
-    """It names its sessions itself: https://github.com/microsoft/vscode-jupyter, src/kernels/helpers.ts."""
-    env = environ(tmp_path, JPY_PARENT_PID=str(os.getpid()), MISTRAL_NB_HOME=home(os.environ))
+@pytest.mark.parametrize(
+    ("more", "words", "repair"),
+    [
+        # VS Code names its sessions itself: https://github.com/microsoft/vscode-jupyter, src/kernels/helpers.ts
+        ({"JPY_SESSION_NAME": "/work/a-jvsc-1b2c.ipynb"}, "VS Code saves notebooks itself", "mistral-nb scrub"),
+        ({"JPY_SESSION_NAME": ""}, "the server that started this kernel knows of no notebook", "mistral-nb scrub"),
+        ({"MISTRAL_NB_HOME": "/other"}, "the server knows the keys noted in ", "with the same MISTRAL_NB_HOME"),
+    ],
+)
+def test_a_server_with_our_hook_does_not_cover_what_it_does_not_save(
+    more: dict[str, str], words: str, repair: str, tmp_path: Path
+) -> None:
+    env = served(tmp_path)
     note = Path(announce(env["JUPYTER_RUNTIME_DIR"]))
     try:
-        assert coverage(env | {"JPY_SESSION_NAME": "/work/a.ipynb"}).covered
-        found = coverage(env | {"JPY_SESSION_NAME": "/work/a-jvsc-1b2c.ipynb"})
+        assert coverage(env).covered
+        found = coverage(env | more)
         assert not found.covered
-        assert "VS Code saves notebooks itself" in str(found)
-    finally:
-        note.unlink()
-
-
-def test_a_server_that_reads_another_index_does_not_cover(tmp_path: Path) -> None:
-    env = environ(tmp_path, JPY_PARENT_PID=str(os.getpid()), MISTRAL_NB_HOME=str(tmp_path / "other"))
-    note = Path(announce(env["JUPYTER_RUNTIME_DIR"]))
-    try:
-        found = coverage(env)
-        assert not found.covered
-        assert f"the server knows the keys noted in {home(os.environ)}, and this kernel notes" in str(found)
-        assert "MISTRAL_NB_HOME" in found.repair
+        assert words in str(found)
+        assert repair in found.repair
     finally:
         note.unlink()
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="processes tell their start on Linux")
 def test_a_note_of_an_earlier_process_with_the_same_id_does_not_count(tmp_path: Path) -> None:
-    env = environ(tmp_path, JPY_PARENT_PID=str(os.getpid()))
+    env = served(tmp_path)
     note = Path(announce(env["JUPYTER_RUNTIME_DIR"]))
     try:
+        assert coverage(env).covered
         note.write_text(json.dumps(json.loads(note.read_text()) | {"started": "1"}))
         assert not coverage(env).covered
         note.write_text("damaged")

@@ -111,6 +111,15 @@ def test_a_text_is_cleaned_by_the_rules_of_its_name() -> None:
         assert bool(found.left) is not cleaned
 
 
+@pytest.mark.parametrize(("comment", "paired"), [("// ", True), ("-- ", True), ("", True), ("// not: this\n", False)])
+def test_a_text_with_jupytexts_header_is_a_notebook_in_any_language(comment: str, paired: bool) -> None:
+    lines = ["---", "jupyter:", "  jupytext:", "    text_representation:", "---", f"let key = {TEXT}"]
+    model = {"type": "file", "format": "text", "content": "\n".join(f"{comment}{line}" for line in lines)}
+    found = clean_model(model, "/tmp/a.js", REMEMBERED)
+    assert (TEXT not in model["content"]) is paired
+    assert bool(found.left) is not paired
+
+
 def test_size_is_told_without_looking_deep() -> None:
     assert is_large({"content": notebook("x" * 2000)}, 1000)
     assert is_large({"content": notebook("x", outputs=[display({"text/plain": "x" * 2000})])}, 1000)

@@ -329,7 +329,8 @@ def test_exports_with_a_persons_own_preprocessors_hold_no_key(
 
 
 def status_in_a_kernel_of(server: RunningServer, env: dict[str, str]) -> str:
-    kernel = fine(server.ask("POST", "api/kernels", {"name": "python3"})).body["id"]
+    asked = {"path": "a.ipynb", "name": "a.ipynb", "type": "notebook", "kernel": {"name": "python3"}}
+    kernel = fine(server.ask("POST", "api/sessions", asked)).body["kernel"]["id"]
     client = BlockingKernelClient(connection_file=f"{env['JUPYTER_RUNTIME_DIR']}/kernel-{kernel}.json")
     client.load_connection_file()
     client.start_channels()
