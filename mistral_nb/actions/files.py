@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from typing import TYPE_CHECKING, NamedTuple
 
 from mistral_nb.actions.context import Context
-from mistral_nb.actions.walk import files_in
+from mistral_nb.actions.walk import HISTORY, files_in
 from mistral_nb.errors import Cancelled, WrongUsage
 from mistral_nb.report import Answer, Ask, Report, Step
 from mistral_nb.watch import Watchlist, gather
@@ -195,7 +195,8 @@ def _one(job: Job, watchlists: Watchlists, write: bool, kept: frozenset[str] | N
     from mistral_nb.saving.clean import Order, clean_file
 
     watchlist = watchlists[os.path.dirname(job.path)]
-    return clean_file(job.path, watchlist, Order(write, kept=kept, binary=job.named))
+    binary = job.named or os.path.basename(job.path) == HISTORY
+    return clean_file(job.path, watchlist, Order(write, kept=kept, binary=binary))
 
 
 class Bar:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 _NOT_OURS = frozenset({"node_modules", "__pycache__", "site-packages", "venv"})
 _OF_TOOLS = frozenset({".git", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache"})
 _CHECKPOINTS = ".ipynb_checkpoints"  # hidden, and it holds what the notebooks held
+HISTORY = ".jupyter_ystore.db"  # of jupyter-collaboration: all that was ever typed into its notebooks, in plain text
 
 
 def files_in(folder: str, *, every: bool) -> Iterator[str]:
-    """The notebooks in ``folder`` and below it, or ``every`` file; what git ignores is left out.
+    """The notebooks in ``folder`` and below it, and their `HISTORY`, or ``every`` file; not what git ignores.
 
     Symbolic links are not followed. Raises OSError where ``folder`` itself can't be read.
     """
@@ -19,7 +20,7 @@ def files_in(folder: str, *, every: bool) -> Iterator[str]:
     names = _asked_of_git(folder)
     found = _walked(folder, _is_searched) if names is None else _existing(folder, names, every)
     for path in found:
-        if every or path.lower().endswith(".ipynb"):
+        if every or path.lower().endswith(".ipynb") or os.path.basename(path) == HISTORY:
             yield path
 
 
