@@ -133,7 +133,7 @@ def _read(path: str) -> tuple[bytes, os.stat_result]:
         return file.read(), os.fstat(file.fileno())
 
 
-def _replace(path: str, data: bytes, before: os.stat_result, *, protected: bool) -> None:
+def _replace(path: str, data: bytes, before: os.stat_result, *, protected: bool = True) -> None:
     """Put ``data`` in the file's place; a symbolic link stays, and its target changes."""
     target = os.path.realpath(path)
 
