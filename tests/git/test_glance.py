@@ -112,6 +112,15 @@ def test_a_key_after_a_backslash_may_begin_like_a_line_break(
             assert agrees(written(document).encode("latin-1", "surrogatepass"), str(tmp_path))
 
 
+@pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
+def test_a_key_that_ends_behind_an_escaped_r_is_seen(written: Callable[[Any], str], tmp_path: Path) -> None:
+    key = Key(make_key(random.Random(2)).reveal()[:31] + "n")
+    Index(str(tmp_path)).remember(key)
+    text = f"the key is {key.reveal()[:12]}\\n{key.reveal()[12:31]}\\r\\n\\rn and so on"
+    for document in documents(text):
+        assert agrees(written(document).encode("latin-1", "surrogatepass"), str(tmp_path))
+
+
 @pytest.mark.parametrize(
     "outer", ["JSON in JSON", "JSON in JSON, wrapped", "JSON in JSON in JSON", "after a backslash"]
 )
