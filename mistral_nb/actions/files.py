@@ -92,17 +92,20 @@ def _over_standard_input(context: Context, write: bool) -> Generator[Ask | Step,
 def _jobs(paths: Iterable[str], everything: bool, outcomes: list[Outcome]) -> Iterator[Job]:
     from mistral_nb.saving.clean import Outcome
 
+    def unread(path: str, why: str) -> None:
+        outcomes.append(Outcome(path, problem=why))
+
     seen = set()
     for path in paths:
         try:
             named = not os.path.isdir(path)
-            found: Iterable[str] = [path] if named else files_in(path, every=everything)
+            found: Iterable[str] = [path] if named else files_in(path, every=everything, unread=unread)
             for file in found:
                 if os.path.normpath(file) not in seen:
                     seen.add(os.path.normpath(file))
                     yield Job(file, named, os.path.getsize(file) if os.path.exists(file) else 0)
         except OSError as error:
-            outcomes.append(Outcome(path, problem=error.strerror or type(error).__name__))
+            unread(path, error.strerror or type(error).__name__)
 
 
 def _work(context: Context, jobs: list[Job], write: bool, outcomes: list[Outcome]) -> Steps:

@@ -8,17 +8,23 @@ from collections.abc import Callable, Iterator
 _NOT_OURS = frozenset({"node_modules", "__pycache__", "site-packages", "venv"})
 _OF_TOOLS = frozenset({".git", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache"})
 _CHECKPOINTS = ".ipynb_checkpoints"  # hidden, and it holds what the notebooks held
+Unread = Callable[[str, str], None]  # a path, and why it can't be read
 HISTORY = ".jupyter_ystore.db"  # of jupyter-collaboration: all that was ever typed into its notebooks, in plain text
 
 
-def files_in(folder: str, *, every: bool) -> Iterator[str]:
-    """The notebooks in ``folder`` and below it, and their `HISTORY`, or ``every`` file; not what git ignores.
+def _pass_over(path: str, why: str) -> None:
+    pass
 
-    Symbolic links are not followed. Raises OSError where ``folder`` itself can't be read.
+
+def files_in(folder: str, *, every: bool, unread: Unread = _pass_over) -> Iterator[str]:
+    """The notebooks in ``folder`` and below it, and their `HISTORY`, or ``every`` file.
+
+    Not what git ignores, unless it is ``folder`` itself. Symbolic links are not followed. ``unread`` is told what
+    below it can't be read. Raises OSError where that is ``folder`` itself.
     """
     os.listdir(folder)
-    names = _asked_of_git(folder)
-    found = _walked(folder, _is_searched) if names is None else _existing(folder, names, every)
+    names = _asked_of_git(folder, unread)
+    found = _walked(folder, _is_searched, unread) if names is None else _existing(folder, names, every, unread)
     for path in found:
         if every or path.lower().endswith(".ipynb") or os.path.basename(path) == HISTORY:
             yield path
@@ -29,37 +35,46 @@ def all_files_in(folder: str) -> Iterator[str]:
 
     Left out are what tools keep for themselves, and symbolic links.
     """
-    return _walked(folder, _is_not_of_tools)
+    return _walked(folder, _is_not_of_tools, _pass_over)
 
 
-def _asked_of_git(folder: str) -> list[str] | None:
-    """Tracked and untracked files, relative to ``folder``; None outside a repository."""
-    from mistral_nb.saving.clean import without_git
-
-    command = ["git", "-C", folder, "ls-files", "-co", "--exclude-standard", "-z", "--", "."]
+def _asked_of_git(folder: str, unread: Unread) -> list[str] | None:
+    """Tracked and untracked files, relative to ``folder``; None outside a repository, and where git ignores it."""
     try:
-        asked = subprocess.run(command, check=False, env=without_git(), capture_output=True, stdin=subprocess.DEVNULL)
+        asked = _git(folder, "ls-files", "-co", "--exclude-standard", "-z", "--", ".")
+        if asked.returncode or (not asked.stdout and _git(folder, "check-ignore", "-q", ".").returncode == 0):
+            return None
     except OSError:  # git is not installed
         return None
-    if asked.returncode:
-        return None
+    for line in asked.stderr.decode(errors="replace").splitlines():  # of folders that it could not open
+        unread(folder, f"git says: {line}")
     return list(dict.fromkeys(os.fsdecode(name) for name in asked.stdout.split(b"\0") if name))
 
 
-def _existing(folder: str, names: list[str], every: bool) -> Iterator[str]:
+def _git(folder: str, *words: str) -> "subprocess.CompletedProcess[bytes]":
+    from mistral_nb.saving.clean import without_git
+
+    command = ["git", "-C", folder, *words]
+    return subprocess.run(command, check=False, env=without_git(), capture_output=True, stdin=subprocess.DEVNULL)
+
+
+def _existing(folder: str, names: list[str], every: bool, unread: Unread) -> Iterator[str]:
     for name in names:
         path = os.path.join(folder, name)
         if os.path.isdir(path) and not os.path.islink(path):  # a submodule, or a repository of its own
             if not os.path.samefile(path, folder):
-                yield from files_in(path, every=every)
-        elif _is_file(path):
+                yield from files_in(path, every=every, unread=unread)
+        elif _is_file(path, unread):
             yield path
 
 
-def _walked(folder: str, enters: Callable[[str, str], bool]) -> Iterator[str]:
-    for root, folders, names in os.walk(folder):
+def _walked(folder: str, enters: Callable[[str, str], bool], unread: Unread) -> Iterator[str]:
+    def not_entered(error: OSError) -> None:
+        unread(str(error.filename), error.strerror or type(error).__name__)
+
+    for root, folders, names in os.walk(folder, onerror=not_entered):
         folders[:] = sorted(name for name in folders if enters(root, name))
-        yield from (path for name in sorted(names) if _is_file(path := os.path.join(root, name)))
+        yield from (path for name in sorted(names) if _is_file(path := os.path.join(root, name), unread))
 
 
 def _is_searched(root: str, name: str) -> bool:
@@ -72,8 +87,11 @@ def _is_not_of_tools(root: str, name: str) -> bool:
     return not os.path.exists(os.path.join(root, name, "pyvenv.cfg"))
 
 
-def _is_file(path: str) -> bool:
+def _is_file(path: str, unread: Unread) -> bool:
     try:
         return stat.S_ISREG(os.lstat(path).st_mode)
-    except OSError:
-        return False
+    except PermissionError as error:
+        unread(path, error.strerror or type(error).__name__)
+    except OSError:  # gone
+        pass
+    return False

@@ -3,19 +3,22 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from acting import act
 from keys import make_key, make_text
-from parts import need
+from parts import as_anybody, need
 from servers import notebook
 
 from mistral_nb.errors import WrongUsage
 from mistral_nb.key import Key
 from mistral_nb.report import as_json
 from mistral_nb.store.index import Index
+
+SCRIPT = str(Path(sys.executable).with_name("mistral-nb"))
 
 
 @pytest.fixture
@@ -159,6 +162,40 @@ def test_a_file_that_cannot_be_read_is_said_and_the_others_go_on(new_context: An
     assert "gone.ipynb: could not be read: No such file or directory" in acted.shown
     assert "pipe.ipynb: could not be read: it is no regular file" in acted.shown
     assert "1 key found (1 remembered) in 1 file, 2 files could not be read" in acted.shown
+
+
+def test_a_folder_that_git_ignores_is_looked_at_when_it_is_named(new_context: Any, key: Key, folder: Path) -> None:
+    need("git")
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    (folder / ".gitignore").write_text("out/\n")
+    (folder / "out/deeper").mkdir(parents=True)
+    (folder / "out/deeper/a.ipynb").write_text(holding(key.reveal()))
+    assert scan(new_context, folder).report.exit_code == 0
+    for named in (folder / "out", folder / "out/deeper"):
+        assert scan(new_context, named).report.title == "1 file: 1 key found (1 remembered) in 1 file."
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
+@pytest.mark.parametrize("tracked", [None, False, True])
+def test_a_folder_that_cannot_be_read_is_said(
+    tracked: bool | None, environ: dict[str, str], key: Key, folder: Path
+) -> None:
+    (folder / "locked").mkdir()
+    (folder / "locked/a.ipynb").write_text(holding(key.reveal()))
+    (folder / "open.ipynb").write_text(json.dumps(notebook("x")))
+    if tracked is not None:
+        subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    if tracked:
+        subprocess.run(["git", "-C", str(folder), "add", "."], check=True)
+    words = as_anybody(SCRIPT, "scan", str(folder))
+    try:
+        (folder / "locked").chmod(0)
+        done = subprocess.run(words, env=environ, capture_output=True, text=True, timeout=60)
+    finally:
+        (folder / "locked").chmod(0o700)
+    assert done.returncode == 3
+    assert "locked" in done.stderr and "could not be read" in done.stderr
+    assert subprocess.run(words, env=environ, capture_output=True, timeout=60).returncode == 1
 
 
 def test_standard_input_goes_alone(new_context: Any) -> None:
