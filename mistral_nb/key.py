@@ -13,6 +13,7 @@ except ImportError:
 
 MARKER = "[MISTRAL_API_KEY redacted]"
 SHORTEST, LONGEST = 16, 128
+FRAGMENT = 15  # characters in a row: the shortest part of a known key that is removed
 
 _PERSONALISATION = b"mistral-nb"
 _ALLOWED = re.compile(r"[A-Za-z0-9_-]+")

@@ -1,7 +1,6 @@
 """``%mistral_key``: one line in a notebook, an action driven, its report shown."""
 
 import contextlib
-import difflib
 import os
 import re
 import shlex
@@ -95,6 +94,8 @@ def _words(line: str, context: Context) -> list[str]:
     if words[0] in commands(MAGIC) or words[0].startswith("-"):
         return words if words[0] in commands(MAGIC) else ["use", *words]
     kept = context.keeper.workspaces()
+    import difflib  # nothing that %load_ext has to wait for
+
     meant = difflib.get_close_matches(words[0], [*commands(MAGIC), *kept], n=1, cutoff=0.75)
     if words[0] not in kept and meant:
         raise WrongUsage(

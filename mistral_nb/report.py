@@ -1,10 +1,10 @@
 """What an action says: `Ask` and `Step` on the way, a `Report` at the end; and how a report is drawn."""
 
-import html
 import json
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 from mistral_nb.key import Secret
 
@@ -13,19 +13,17 @@ Answer = str | Secret | None
 SIGNS: Mapping[State, str] = {"": " ", "ok": "✓", "warn": "!", "bad": "✗"}
 
 
-@dataclass(frozen=True)
-class Form:
+class Form(NamedTuple):
     """What a host that shows a form needs beside the question: ``given`` is settled already, by the name
     of its question; ``kept`` are the workspaces there are, with the tails of their keys; ``page`` is
     where Mistral shows a person's keys."""
 
-    given: Mapping[str, str] = field(default_factory=dict)
-    kept: Mapping[str, str] = field(default_factory=dict)
+    given: Mapping[str, str] = MappingProxyType({})
+    kept: Mapping[str, str] = MappingProxyType({})
     page: str = ""
 
 
-@dataclass(frozen=True)
-class Ask:
+class Ask(NamedTuple):
     """A question to the person. The answer to a masked one comes back as a `Secret`.
 
     ``name`` says what is asked for (a card finds its field by it). With a ``default``, an empty
@@ -41,15 +39,13 @@ class Ask:
     form: Form | None = None
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """A line of progress."""
 
     text: str
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One line of a report; ``repair`` is what to do about it."""
 
     label: str
@@ -108,8 +104,8 @@ def as_html(report: Report) -> str:
     Of a report without rows only the lines are left. A colour never stands alone: with it goes a sign
     and a word.
     """
-    title = f'<div style="font-weight:{600 if report.rows else 400}">{html.escape(report.title)}</div>'
-    notes = "".join(f'<div style="{_SOFT}">{html.escape(note)}</div>' for note in report.notes)
+    title = f'<div style="font-weight:{600 if report.rows else 400}">{_escaped(report.title)}</div>'
+    notes = "".join(f'<div style="{_SOFT}">{_escaped(note)}</div>' for note in report.notes)
     if not report.rows:
         return f'<div style="{_TEXT}">{title if report.title else ""}{notes}</div>'
     table = f'<table style="{_TABLE}">{"".join(map(_row, report.rows))}</table>'
@@ -140,10 +136,16 @@ _BADGES: Mapping[State, tuple[str, str]] = {
 
 
 def _row(row: Row) -> str:
-    repair = f'<div style="{_SOFT}">→ {html.escape(row.repair)}</div>' if row.repair else ""
-    label = f'<th scope="row" style="{_CELL};{_SOFT};{_LABEL}">{html.escape(row.label)}</th>'
-    value = f'<td style="{_CELL}">{_badge(row.state)}{html.escape(row.value)}{repair}</td>'
+    repair = f'<div style="{_SOFT}">→ {_escaped(row.repair)}</div>' if row.repair else ""
+    label = f'<th scope="row" style="{_CELL};{_SOFT};{_LABEL}">{_escaped(row.label)}</th>'
+    value = f'<td style="{_CELL}">{_badge(row.state)}{_escaped(row.value)}{repair}</td>'
     return f'<tr style="background:transparent">{label}{value}</tr>'
+
+
+def _escaped(text: str) -> str:
+    import html  # 1 ms, and most reports are text
+
+    return html.escape(text)
 
 
 def _badge(state: State) -> str:

@@ -12,13 +12,12 @@ from mistral_nb import config, session
 from mistral_nb.commands import CLI, MAGIC
 from mistral_nb.errors import IndexUnreadable
 from mistral_nb.key import Key
-from mistral_nb.store import open_stores
 from mistral_nb.store.base import Store
 from mistral_nb.store.index import Contents, Index, Workspace
-from mistral_nb.store.life import LifeKeeper
 
 if TYPE_CHECKING:
     from mistral_nb.api.verdict import Verdict
+    from mistral_nb.store.life import LifeKeeper
 
 Verify = Callable[[Key, str], "Verdict"]
 
@@ -61,7 +60,9 @@ class Context:
         return _opened(self)
 
     @cached_property
-    def keeper(self) -> LifeKeeper:
+    def keeper(self) -> "LifeKeeper":
+        from mistral_nb.store.life import LifeKeeper  # with all that it works with: 3 ms, and %load_ext has no need
+
         return LifeKeeper(self.index, self.stores)
 
     @property
@@ -108,6 +109,8 @@ _stores: dict[tuple[object, ...], Mapping[str, Store]] = {}
 
 def _opened(context: Context) -> Mapping[str, Store]:
     """The stores for these settings, once a process: an opened vault stays open."""
+    from mistral_nb.store import open_stores
+
     settings = context.config
     place = (settings.home, settings.passphrase, settings.passphrase_file, context.interactive)
     if place not in _stores:

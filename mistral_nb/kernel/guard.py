@@ -59,7 +59,7 @@ def start(shell: Any) -> None:
         guard.session = GuardedSession(kernel_session, KNOWN)
     else:
         guard.patches += recording.terminal_patches(shell, KNOWN.needles)
-        guard.patches += recording.echo_patches(shell, KNOWN.needles)
+        guard.ending.append(recording.echo_patches(shell, KNOWN.needles).remove)
     guard.patches += recording.patches(shell, KNOWN.needles)
     handlers = getattr(getattr(shell, "kernel", None), "shell_handlers", None) or {}
     if "comm_msg" in handlers:

@@ -7,12 +7,8 @@ from mistral_nb import config, session, watch
 from mistral_nb.errors import MistralNbError
 from mistral_nb.kernel.known import KNOWN
 from mistral_nb.key import Key, fingerprint, key_or_none
-from mistral_nb.scrub import redact_text
-from mistral_nb.scrub.findings import KNOWN as KNOWN_TIER
-from mistral_nb.scrub.findings import REMEMBERED, SUSPECTED
 from mistral_nb.store.index import Index
 
-_SURE = frozenset({KNOWN_TIER, REMEMBERED})
 _RUN = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{16,128}(?![A-Za-z0-9_-])")
 _MIX = re.compile(r"(?=.*[0-9])(?=.*[A-Z])(?=.*[a-z])")  # as all but one in 250 keys
 _told: set[tuple[str, str]] = set()
@@ -24,7 +20,10 @@ def keys_in(code: str) -> list[Key]:
     texts = set(_RUN.findall(code))
     if not texts:  # most cells: what follows reads files
         return []
-    tiers = _SURE | {SUSPECTED} if any(map(_MIX.match, texts)) else _SURE
+    from mistral_nb.scrub import ALL_TIERS, redact_text  # 7 ms that %load_ext need not take
+    from mistral_nb.scrub.findings import SUSPECTED
+
+    tiers = ALL_TIERS if any(map(_MIX.match, texts)) else ALL_TIERS - {SUSPECTED}
     _, findings = redact_text(code, watch.gather(extra=KNOWN.secrets()), tiers=tiers)
     named = dict.fromkeys(finding.fingerprint for finding in findings if finding.tier in tiers)
     if not named:

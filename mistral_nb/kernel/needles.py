@@ -21,8 +21,7 @@ from mistral_nb.kernel.spans import (
     replaced,
     starred,
 )
-from mistral_nb.key import Secret
-from mistral_nb.scrub.shapes import FRAGMENT
+from mistral_nb.key import FRAGMENT, Secret
 
 _ANCHOR = 7  # two of these find any 15 characters in a row of a key of 32
 _SAFE = re.compile(r"""[ !#-\[\]-~]+""")  # written in JSON as it is

@@ -1,7 +1,7 @@
 """Replacing a method of one object, so that it can be taken back even when others did the same since."""
 
 from collections.abc import Callable, MutableMapping
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from typing import Any
 
 _NOTHING = object()
@@ -50,6 +50,49 @@ class EntryPatch:
         self.active = False
         if self._table.get(self._name) is self.ours:
             self._table[self._name] = self._before
+
+
+class MagicPatches:
+    """The same for magics, by their names, from when each of them is there: IPython imports most when first used."""
+
+    def __init__(self, shell: Any, names: tuple[str, ...], wrap: Callable[[str, Function], Function]) -> None:
+        self._events, self._manager = shell.events, shell.magics_manager
+        self._names, self._wrap = names, wrap
+        self._patches: list[EntryPatch] = []
+        self._cover()
+        self._finding = Patch(self._manager, "find", self._found) if hasattr(self._manager, "find") else None
+        self._events.register("pre_run_cell", self._cover)
+
+    def remove(self) -> None:
+        self._events.unregister("pre_run_cell", self._cover)
+        if self._finding:
+            self._finding.remove()
+        for patch in reversed(self._patches):
+            patch.remove()
+
+    def _cover(self, _: Any = None) -> None:
+        """Before each cell: an extension may have brought a magic along since."""
+        import IPython.core.magic
+
+        ours = {id(patch.ours) for patch in self._patches}
+        announced = getattr(IPython.core.magic, "LazyMagic", ())
+        for table in (self._manager.magics[kind] for kind in ("line", "cell")):
+            for name in self._names:
+                there = table.get(name)
+                if there is not None and id(there) not in ours and not isinstance(there, announced):
+                    self._patches.append(EntryPatch(table, name, partial(self._wrap, name)))
+
+    def _found(self, original: Function) -> Function:
+        """What was only announced is imported when it is looked for."""
+
+        def find(kind: str, name: str) -> Any:
+            magic = original(kind, name)
+            if magic is None or name not in self._names:
+                return magic
+            self._cover()
+            return self._manager.magics[kind].get(name, magic)
+
+        return find
 
 
 def _stand_in(original: Function, wrap: Callable[[Function], Function], patch: Any) -> Function:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mistral_nb.kernel.frames import UNSEEN
 from mistral_nb.kernel.needles import Needles
-from mistral_nb.kernel.patches import EntryPatch, Patch
+from mistral_nb.kernel.patches import MagicPatches, Patch
 
 Looking = Callable[[], Needles]
 
@@ -29,12 +29,9 @@ def terminal_patches(shell: Any, needles: Looking) -> Iterator[Patch]:
     yield Patch(shell, "show_usage_error", lambda original: lambda error: original(_redacted(str(error), needles)))
 
 
-def echo_patches(shell: Any, needles: Looking) -> Iterator[EntryPatch]:
+def echo_patches(shell: Any, needles: Looking) -> MagicPatches:
     """``%env NAME=value`` prints the value; in a kernel the Session's guard sees that."""
-    table = shell.magics_manager.magics["line"]
-    for name in ("env", "set_env"):
-        if shell.find_line_magic(name):  # imports it, where it was only announced
-            yield EntryPatch(table, name, lambda original: _echoing(original, needles))
+    return MagicPatches(shell, ("env", "set_env"), lambda _, original: _echoing(original, needles))
 
 
 def _echoing(original: Callable[..., Any], needles: Looking) -> Callable[..., Any]:

@@ -5,17 +5,15 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
 from mistral_nb.files import write_atomically
 from mistral_nb.kernel.needles import Needles
-from mistral_nb.kernel.patches import EntryPatch
+from mistral_nb.kernel.patches import MagicPatches
 
 _REWRITTEN = ("notebook", "history", "save")  # of these the marker loses nothing
 _AS_THEY_ARE = ("writefile", "store", "logstart")  # the person's own content, or a file still open
-_KINDS = ("line", "cell")
 _REDIRECTED = re.compile(r">\s*([^\s>]+)")
 
 Looking = Callable[[], Needles]
@@ -27,24 +25,7 @@ class Written:
 
     def __init__(self, shell: Any, needles: Looking) -> None:
         self._shell, self._needles = shell, needles
-        self._patches: list[EntryPatch] = []
-        self._cover()
-        shell.events.register("pre_run_cell", self._cover)
-
-    def remove(self) -> None:
-        self._shell.events.unregister("pre_run_cell", self._cover)
-        for patch in reversed(self._patches):
-            patch.remove()
-
-    def _cover(self, _: Any = None) -> None:
-        """Before each cell: an extension may have brought a magic along since."""
-        ours = {id(patch.ours) for patch in self._patches}
-        for kind in _KINDS:
-            table = self._shell.magics_manager.magics[kind]
-            for name in (*_REWRITTEN, *_AS_THEY_ARE):
-                if id(table.get(name)) in ours or not self._shell.find_magic(name, kind):  # imports what is announced
-                    continue
-                self._patches.append(EntryPatch(table, name, partial(self._looking, name)))
+        self.remove = MagicPatches(shell, (*_REWRITTEN, *_AS_THEY_ARE), self._looking).remove
 
     def _looking(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         def magic(line: str = "", *cell: str, **more: Any) -> Any:

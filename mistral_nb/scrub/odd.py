@@ -3,9 +3,8 @@
 import json
 from base64 import b64encode, urlsafe_b64encode
 
-from mistral_nb.key import Secret
+from mistral_nb.key import FRAGMENT, Secret
 from mistral_nb.scrub.findings import KNOWN
-from mistral_nb.scrub.shapes import FRAGMENT
 from mistral_nb.scrub.wanted import Match
 
 _BLOCK = 8  # any 15 characters in a row hold one whole block of 8

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from itertools import accumulate
 from typing import NamedTuple
 
-from mistral_nb.key import MARKER
+from mistral_nb.key import FRAGMENT, MARKER
 from mistral_nb.scrub import quiet
 from mistral_nb.scrub.findings import ALL_TIERS, Finding
 from mistral_nb.scrub.scan import matches
-from mistral_nb.scrub.shapes import FRAGMENT
 from mistral_nb.scrub.views import (
     Edit,
     View,

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 ALNUM = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 KEY_CHARACTERS = ALNUM + b"_-"
-FRAGMENT = 15  # the shortest part of a known key that is removed
 STANDARD = 32  # the length of every key seen so far
 
 # Percent signs and backslashes count, so that %41%42… and \u0041\u0042… are one run each.

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from mistral_nb.key import Key, Secret, fingerprint
+from mistral_nb.key import FRAGMENT, Key, Secret, fingerprint
 from mistral_nb.scrub.findings import KNOWN, REMEMBERED, REPORTED, SUSPECTED, Watchlist
-from mistral_nb.scrub.shapes import FRAGMENT, KEY_CHARACTERS, NARROW, STANDARD, WIDE, is_mixed, runs
+from mistral_nb.scrub.shapes import KEY_CHARACTERS, NARROW, STANDARD, WIDE, is_mixed, runs
 
 _BLOCK = 8  # any 15 characters in a row hold one whole block of 8
 _LONGEST_HASHED = 256  # longer runs are looked into by tail only
