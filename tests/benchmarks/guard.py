@@ -122,28 +122,36 @@ def once(kernel: RealKernel, code: str, times: int) -> tuple[float, float]:
     return (used(kernel) - before) / times, (time.monotonic() - start) / times
 
 
-def end_to_end() -> None:
-    print("\nexecute to idle: with the guard, over without")
+def end_to_end(packer: str) -> None:
+    print(f"\nexecute to idle, packed by {packer}: with the guard, over without")
     with tempfile.TemporaryDirectory() as folder:
         env = clean_environment(folder, MISTRAL_API_KEY=make_text())
+        profile = Path(env["IPYTHONDIR"], "profile_default")
+        profile.mkdir(parents=True)
+        (profile / "ipython_kernel_config.py").write_text(f"get_config().Session.packer = {packer!r}\n")
         with start_kernel(env) as kernel:
             kernel.run(PRELUDE)
             for name, code in CELLS.items():
-                times = 60 if len(code) < 45 and "big" not in code and "image" not in code and "000" not in code else 8
-                pairs = []
-                for _ in range(7):
-                    kernel.run("%unload_ext mistral_nb")
-                    off = once(kernel, code, times)
-                    kernel.run("%load_ext mistral_nb")
-                    pairs.append((off, once(kernel, code, times)))
-                for n, kind in enumerate(("CPU", "wall")):
-                    off = statistics.median(a[n] for a, _ in pairs) * 1000
-                    ratio = sum(b[n] for _, b in pairs) / max(sum(a[n] for a, _ in pairs), 1e-9)
-                    print(f"{name:<34} {kind:<5} {off:>8.2f} ms  {ratio:>5.2f}×")
+                compare(kernel, name, code)
+
+
+def compare(kernel: RealKernel, name: str, code: str) -> None:
+    times = 60 if len(code) < 45 and "big" not in code and "image" not in code and "000" not in code else 8
+    pairs = []
+    for _ in range(7):
+        kernel.run("%unload_ext mistral_nb")
+        off = once(kernel, code, times)
+        kernel.run("%load_ext mistral_nb")
+        pairs.append((off, once(kernel, code, times)))
+    for n, kind in enumerate(("CPU", "wall")):
+        off_median = statistics.median(a[n] for a, _ in pairs) * 1000
+        ratio = sum(b[n] for _, b in pairs) / max(sum(a[n] for a, _ in pairs), 1e-9)
+        print(f"{name:<34} {kind:<5} {off_median:>8.2f} ms  {ratio:>5.2f}×")
 
 
 if __name__ == "__main__":
     names = ("ipykernel", "ipython", "jupyter_client", "orjson")
     print(json.dumps({"python": platform.python_version()} | {name: version(name) for name in names}))
     packing()
-    end_to_end()
+    for each in ("json", "orjson"):
+        end_to_end(each)
