@@ -125,8 +125,12 @@ def _flock(descriptor: int, path: str, seconds: float) -> None:
 
 
 def _temporary(path: str) -> str:
-    """How temp files of ``path`` begin. A name may be as long as file systems allow, so not all of it is in."""
-    return os.fsdecode(b".mistral-nb-%b-" % os.fsencode(os.path.basename(path))[:_NAME_SHOWN])
+    """How temp files of ``path`` begin. A name may be as long as file systems allow, so not all of it is in.
+
+    Whole characters alone: macOS and Windows take no name with a part of one.
+    """
+    start = os.fsencode(os.path.basename(path))[:_NAME_SHOWN].decode("utf-8", "ignore")
+    return f".mistral-nb-{start}-"
 
 
 def _flush_folder(folder: str) -> None:

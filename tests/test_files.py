@@ -45,6 +45,16 @@ def test_what_can_not_be_written_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
 
 
+def test_the_temporary_name_of_a_long_one_has_whole_characters_and_is_swept(tmp_path):
+    path = tmp_path / f"x{'é' * 60}"
+    seen = []
+    write_atomically(str(path), b"new", last_look=lambda: seen.extend(os.listdir(os.fsencode(tmp_path))))
+    assert [name.decode("utf-8", "strict")[:14] for name in seen] == [".mistral-nb-xé"]
+    (tmp_path / os.fsdecode(seen[0])).write_bytes(b"left by one that was killed")
+    sweep(str(path))
+    assert os.listdir(tmp_path) == [path.name]
+
+
 def test_the_last_look_comes_after_the_writing_and_can_stop_the_move(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"old")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 _PAYS_OFF = 32_000_000  # bytes: starting further processes costs as much as reading this
+_MOST_PROCESSES = 61  # what Windows can wait for
 _BATCH = 4_000_000  # bytes in one piece of work: what Ctrl-C waits for
 _SHOWN_AFTER, _SHOWN_EVERY = 1.0, 0.1  # seconds
 
@@ -153,7 +154,7 @@ def _on_all_cores(
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
 
-    pool = ProcessPoolExecutor(cores, get_context("spawn"))
+    pool = ProcessPoolExecutor(min(cores, _MOST_PROCESSES), get_context("spawn"))
     try:
         with _interrupts_ignored():  # the processes inherit that: this one ends them
             pieces = {pool.submit(work, piece, write, kept): piece for piece in _pieces(jobs)}
