@@ -1,6 +1,5 @@
 """What `mistral_nb` offers in Python, behind its lazy names."""
 
-import sys
 from typing import Any
 
 from mistral_nb import watch
@@ -8,7 +7,7 @@ from mistral_nb.actions import drive, live
 from mistral_nb.actions.context import Context
 from mistral_nb.actions.live import LiveAuth, LiveKey
 from mistral_nb.commands import MAGIC
-from mistral_nb.kernel.ask import answer, can_ask
+from mistral_nb.kernel.ask import answer, can_ask, running_shell
 from mistral_nb.prompting import Outcome, perform
 from mistral_nb.report import Report
 from mistral_nb.scrub import redact_text
@@ -23,7 +22,7 @@ def prompt(workspace: str | None = None) -> None:
 
 
 def status() -> Report:
-    return perform(_shell(), "status", {}).report or Report("")
+    return perform(running_shell(), "status", {}).report or Report("")
 
 
 def key(workspace: str | None = None, *, force: bool = False, yes: bool = False) -> LiveKey:
@@ -47,15 +46,9 @@ def _show(outcome: Outcome) -> None:
 
 def _guarded_shell() -> Any:
     """From the moment a key is in a process, its kernel is guarded, also without ``%load_ext``."""
-    shell = _shell()
+    shell = running_shell()
     if shell is not None:
         from mistral_nb.kernel import guard
 
         guard.start(shell)
     return shell
-
-
-def _shell() -> Any:
-    """The running IPython, if there is one; a plain script does not import it for the question."""
-    ipython = sys.modules.get("IPython")
-    return ipython.get_ipython() if ipython else None

@@ -1,9 +1,7 @@
 """Where a leaked key is written, as far as this machine can see; and the command that cleans each place."""
 
-import contextlib
 import os
 import shlex
-import subprocess
 import time
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -35,7 +33,7 @@ class Found(NamedTuple):
 def rows(context: Context, key: Key) -> Iterator[Row]:
     """A row a place: this folder, its checkpoints, IPython's history, the repository and its history."""
     folder = os.path.abspath(context.folder or os.getcwd())
-    top = _repository(folder)
+    top = _repository(context, folder)
     found = search(top or folder, key)
     inside = [file for file in found.here if _is_under(file, folder)]
     beyond = [file for file in found.here if not _is_under(file, folder)]
@@ -75,11 +73,12 @@ def search(folder: str, key: Key, seconds: float = _SECONDS) -> Found:
 
 def clean_histories(context: Context, key: Key) -> int:
     """Take the key out of IPython's history: this kernel's, and every profile's. How many places changed."""
-    from mistral_nb.kernel import history
+    from mistral_nb.kernel import history, history_files
+    from mistral_nb.kernel.ask import running_shell
 
-    shell = _shell()
+    shell = running_shell()
     changed = history.take_out(shell, key) if shell is not None else 0
-    return changed + sum(history.take_out_of_file(file, key) for file in _histories(context))
+    return changed + sum(history.take_out_of_file(file, key) for file in history_files.files(context.environ))
 
 
 def _files(label: str, files: list[str], folder: str, fix: str) -> Row:
@@ -91,20 +90,13 @@ def _files(label: str, files: list[str], folder: str, fix: str) -> Row:
 
 
 def _history(context: Context, key: Key) -> Row:
-    from mistral_nb.kernel import history
+    from mistral_nb.kernel import history, history_files
 
-    held = [file for file in _histories(context) if history.file_holds(file, key)]
+    held = [file for file in history_files.files(context.environ) if history.file_holds(file, key)]
     if not held:
         return Row("IPython history", "not found", "ok")
     fix = context.typed("revoke --clean-history")
     return Row("IPython history", ", ".join(held), "bad", fix)
-
-
-def _histories(context: Context) -> list[str]:
-    from mistral_nb.kernel import history_files
-
-    home = os.path.join(context.environ.get("HOME", ""), ".ipython")
-    return history_files.files({"IPYTHONDIR": home, **context.environ})
 
 
 def _holds(file: str, key: Key, watchlist: Watchlist) -> bool:
@@ -121,18 +113,14 @@ def _holds(file: str, key: Key, watchlist: Watchlist) -> bool:
     return any(finding.fingerprint == key.fingerprint for finding in findings)
 
 
-def _repository(folder: str) -> str | None:
+def _repository(context: Context, folder: str) -> str | None:
     """The top of the git repository around ``folder``."""
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        done = subprocess.run(
-            ["git", "-C", folder, "rev-parse", "--show-toplevel"],
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
-        )
-        return done.stdout.strip() or None if done.returncode == 0 else None
-    return None
+    from mistral_nb.git.plumbing import Git, GitFailed
+
+    try:
+        return Git(folder, context.environ).top()
+    except GitFailed:
+        return None
 
 
 def _is_under(file: str, folder: str) -> bool:
@@ -141,10 +129,3 @@ def _is_under(file: str, folder: str) -> bool:
 
 def _quoted(files: list[str], folder: str) -> str:
     return " ".join(shlex.quote(os.path.relpath(file, folder)) for file in files[:5]) + (" …" if len(files) > 5 else "")
-
-
-def _shell() -> object:
-    import sys
-
-    ipython = sys.modules.get("IPython")
-    return ipython.get_ipython() if ipython else None

@@ -16,6 +16,12 @@ def can_ask(shell: Any) -> bool:
     return bool(getattr(kernel, "_allow_stdin", False))
 
 
+def running_shell() -> Any:
+    """The IPython of this process, None where none runs: a plain script does not import it for the question."""
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython else None
+
+
 def answer(shell: Any, ask: Ask) -> Answer:
     """What the person says to one question. Raises `CannotAsk`, `Cancelled`."""
     if not can_ask(shell):

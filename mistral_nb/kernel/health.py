@@ -1,11 +1,11 @@
 """Checks of this process and of IPython's histories for ``doctor``."""
 
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mistral_nb.errors import MistralNbError
 from mistral_nb.kernel import guard, history_files
+from mistral_nb.kernel.ask import running_shell
 from mistral_nb.report import Row
 from mistral_nb.watch import Watchlist
 
@@ -42,8 +42,3 @@ def history_rows(environ: Mapping[str, str], watchlist: Watchlist) -> Iterator[R
             yield Row("IPython history", f"{lines} of {file} hold a key in clear", "bad", _REPAIR)
     if files and clean:
         yield Row("IPython history", "holds no key", "ok")
-
-
-def running_shell() -> Any:
-    ipython = sys.modules.get("IPython")
-    return ipython.get_ipython() if ipython else None

@@ -31,8 +31,9 @@ class Found(NamedTuple):
 
 def files(environ: Mapping[str, str]) -> list[str]:
     """The history databases of all profiles."""
-    home = environ.get("IPYTHONDIR") or os.path.join(os.path.expanduser("~"), ".ipython")
-    return sorted(glob.glob(os.path.join(glob.escape(home), "profile_*", "history.sqlite")))
+    home = environ.get("HOME" if os.name == "posix" else "USERPROFILE") or os.path.expanduser("~")
+    folder = environ.get("IPYTHONDIR") or os.path.join(home, ".ipython")
+    return sorted(glob.glob(os.path.join(glob.escape(folder), "profile_*", "history.sqlite")))
 
 
 def search(file: str, watchlist: Watchlist) -> Found:

@@ -7,7 +7,7 @@ from mistral_nb.scrub.findings import ALL_TIERS, KNOWN, REMEMBERED, SUSPECTED
 
 NOTEBOOK = "notebook"  # .ipynb
 PAIRED = "paired"  # a text that jupytext opens as a notebook
-SOURCE = "source"  # .py .md .qmd .R .jl: sources, and what notebooks are exported to
+SOURCE = "source"  # .py .md .qmd .R .Rmd .jl: sources, and what notebooks are exported to
 TEXT = "text"
 ENV = "environment file"  # the key in it may be the only copy
 BINARY = "binary"

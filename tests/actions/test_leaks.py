@@ -1,6 +1,8 @@
 """Where a leaked key is looked for: in every file of a folder, save what tools keep for themselves."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from keys import make_key
 
 from mistral_nb.actions import leaks
 from mistral_nb.actions.context import Context
+from mistral_nb.kernel import history_files
 from mistral_nb.key import Key
 
 WHERE = [
@@ -47,13 +50,25 @@ def test_the_histories_are_those_of_the_home_that_is_given(new_context: Callable
     context, key = new_context("cli"), make_key()
     home = Path(context.environ["HOME"])
     context.environ.pop("IPYTHONDIR", None)
-    assert leaks._histories(context) == []
+    assert history_files.files(context.environ) == []
     for folder in (".ipython/profile_b", ".ipython/profile_a", ".ipython/other", "aside/profile_c"):
         write(home / folder / "history.sqlite", key)
     wanted = [os.path.join(home, ".ipython", name, "history.sqlite") for name in ("profile_a", "profile_b")]
-    assert leaks._histories(context) == wanted
+    assert history_files.files(context.environ) == wanted
     context.environ["IPYTHONDIR"] = str(home / "aside")
-    assert leaks._histories(context) == [str(home / "aside/profile_c/history.sqlite")]
+    assert history_files.files(context.environ) == [str(home / "aside/profile_c/history.sqlite")]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS and Windows have no such names")
+def test_a_repository_whose_name_is_no_utf_8_is_found(new_context: Callable[..., Context], tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    key = make_key()
+    write(folder / "sub" / "x.py", key)
+    write(folder / "y.py", key)
+    subprocess.run(["git", "init", "-q", folder], check=True)
+    rows = {row.label: row.value for row in leaks.rows(new_context("cli", folder=str(folder / "sub")), key)}
+    assert rows["this folder"] == "1 file: x.py"
+    assert rows["the rest of the repository"] == "1 file: ../y.py"
 
 
 def write(file: Path, key: Key) -> None:
