@@ -66,8 +66,8 @@ def load(environ: Environ | None = None, folder: str | None = None) -> Config:
 
 
 def guards_terminal(environ: Environ, folder: str | None = None) -> bool:
-    """Whether kernels redact what reaches the real terminal: ``MISTRAL_NB_GUARD_TERMINAL``, ``guard-terminal``."""
-    value = environ.get("MISTRAL_NB_GUARD_TERMINAL", find_project(folder).table.get("guard-terminal", ""))
+    """Whether kernels redact what reaches the real terminal: ``MISTRAL_NB_GUARD_TERMINAL``, ``guard_terminal``."""
+    value = environ.get("MISTRAL_NB_GUARD_TERMINAL", find_project(folder).table.get("guard_terminal", ""))
     return str(value).lower() not in ("", "0", "no", "off", "false")
 
 

@@ -95,6 +95,20 @@ def test_an_empty_variable_counts_as_unset(tmp_path, variable, field, given, exp
     assert getattr(config.load({variable: given}, str(tmp_path)), field) == expected
 
 
+@pytest.mark.parametrize(
+    ("env", "table", "guarded"),
+    [
+        ({}, "", False),
+        ({}, "guard_terminal = true", True),
+        ({}, "guard_terminal = false", False),
+        ({"MISTRAL_NB_GUARD_TERMINAL": "1"}, "", True),
+        ({"MISTRAL_NB_GUARD_TERMINAL": "0"}, "guard_terminal = true", False),
+    ],
+)
+def test_the_terminal_is_guarded_where_a_variable_or_the_project_says_so(project, env, table, guarded):
+    assert config.guards_terminal(env, project(f"[tool.mistral-nb]\n{table}")) is guarded
+
+
 def test_a_passphrase_is_not_shown_by_the_settings(tmp_path):
     text = make_text()
     loaded = config.load({"MISTRAL_NB_PASSPHRASE": text}, str(tmp_path))

@@ -32,6 +32,15 @@ def test_every_variable_that_is_read_is_named() -> None:
         assert name in README
 
 
+def test_every_setting_of_a_project_that_is_read_is_named() -> None:
+    code = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "mistral_nb").rglob("*.py"))
+    read = set(re.findall(r"""table\.get\("(\w+)\"""", code))
+    assert {"keep", "workspace"} <= read
+    settings = README.partition("| variable | in `[tool.mistral-nb]` | means |")[2]
+    for name in read | {"store", "prompt"}:
+        assert f" | `{name}` | " in settings, name
+
+
 def test_what_it_links_to_is_there() -> None:
     targets = re.findall(r"\]\((?!https?:)([^)#]+)", README)
     assert targets
