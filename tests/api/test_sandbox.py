@@ -140,7 +140,8 @@ class TestWithTheRealClient:
 
     @pytest.fixture
     def mistral(self, sandbox, monkeypatch):
-        client = pytest.importorskip("mistralai.client")
+        from mistralai import client
+
         monkeypatch.delenv("MISTRAL_SA_TOKEN_PATH", raising=False)
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.delenv(name, raising=False)

@@ -250,8 +250,6 @@ def test_the_history_holds_the_marker(kernel):
     ],
 )
 def test_what_a_magic_writes_holds_the_marker_or_is_told(kernel, code, file, told):
-    if "notebook" in code:
-        pytest.importorskip("nbformat")
     kernel.run(f"x = '{KEY}'; x")
     ran = kernel.run(code.format(file=file, key=KEY))
     if "logstart" in code:
