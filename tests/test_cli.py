@@ -293,7 +293,7 @@ def test_every_action_of_the_table_can_be_loaded() -> None:
             assert callable(load(command))
 
 
-def test_a_key_is_in_no_argument_of_a_child_process(environ: Env, sandbox: Sandbox) -> None:
+def test_a_key_is_in_no_argument_of_a_child_process(environ: Env) -> None:
     key = make_key()
     environ["MISTRAL_API_KEY"] = key.reveal()
     done = run(environ, "run", "--", "ps", "-eo", "args")

@@ -104,9 +104,7 @@ def test_a_kernel_killed_while_mistral_is_asked_leaves_a_rotation_that_goes_on(
     assert keeper(environ).read("prod") == new
 
 
-def test_revoked_in_a_kernel_it_is_out_of_its_environment_and_history(
-    environ: dict[str, str], sandbox: Sandbox, old: Key
-) -> None:
+def test_revoked_in_a_kernel_it_is_out_of_its_environment_and_history(environ: dict[str, str], old: Key) -> None:
     with start_kernel(environ) as kernel:
         kernel.run("%load_ext mistral_nb\n%mistral_key use prod --force")
         kernel.run(f"pasted = '{old.reveal()}'")

@@ -48,7 +48,7 @@ def test_the_request_goes_out_with_the_key(kept: Key, sandbox: Sandbox, environ:
     assert curl(environ, "-w", "prod", "-sf", f"{sandbox.url}/v1/nowhere").returncode == 22  # curl's own code
 
 
-def test_standard_input_stays_free(kept: Key, environ: dict[str, str], sandbox: Sandbox) -> None:
+def test_standard_input_stays_free(kept: Key, environ: dict[str, str]) -> None:
     done = curl(environ, "-sS", "/v1/models", "-X", "GET", "-d", "@-", "-w", "%{size_upload}", given="x" * 1000)
     assert done.stdout.endswith("1000")
 

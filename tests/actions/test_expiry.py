@@ -98,9 +98,7 @@ def test_loading_says_it_in_a_line_from_the_index_alone(on: str | None, words: s
     assert "\n" not in line
 
 
-def test_the_most_pressing_comes_first_and_the_active_one_alone(
-    new_context: NewContext, environ: dict[str, str]
-) -> None:
+def test_the_most_pressing_comes_first_and_the_active_one_alone(new_context: NewContext) -> None:
     keep(new_context(), "a", expires="2027-03-10")
     keep(new_context(), "b", expires="2027-02-01")
     assert reminder(new_context()).startswith("b …")

@@ -125,7 +125,7 @@ def test_a_colleagues_push_is_stopped_and_the_filter_lets_it_be(
     assert f"…{leaked.tail}" in refused.stdout + refused.stderr
 
 
-def test_in_a_notebook_too(new_context, environ: dict[str, str]) -> None:
+def test_in_a_notebook_too(new_context) -> None:
     context = new_context()
     context.index.remember(make_key(), RETIRED)
     shown = act(context, "export-fingerprints").shown

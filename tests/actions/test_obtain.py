@@ -173,7 +173,7 @@ def test_a_damaged_list_of_workspaces_does_not_stop_a_person(
 
 
 def test_forgetting_what_is_in_memory_leaves_the_stored_key_of_that_name(
-    new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+    new_context: NewContext, sandbox: Sandbox
 ) -> None:
     stored, typed = sandbox.make_key(), sandbox.make_key()
     act(new_context("cli"), "add", {"key": stored, "expires": ""}, workspace="dev")

@@ -157,7 +157,7 @@ def test_it_is_asked_about_again_as_long_as_somebody_wants(new_context: NewConte
     assert acted.report.data["rotated"]
 
 
-def test_a_refused_key_goes_when_nobody_wants_to_wait(new_context: NewContext, sandbox: Sandbox, old: Key) -> None:
+def test_a_refused_key_goes_when_nobody_wants_to_wait(new_context: NewContext, old: Key) -> None:
     acted = rotate(new_context(), make_key(), wait="no")
     assert acted.report.exit_code == 1
     context = new_context()

@@ -1,5 +1,6 @@
 """`scrub`: keys go, and nothing else changes: not a byte, a mode or a link."""
 
+import contextlib
 import json
 import os
 import signal
@@ -351,15 +352,25 @@ def test_many_files_are_shared_between_processes(environ: dict[str, str], key: K
     assert not any(key.reveal() in file.read_text() for file in folder.iterdir())
 
 
-def test_when_the_other_processes_are_killed_this_one_goes_on(
-    folder: Path, environ: dict[str, str], key: Key, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    many(folder, key, 6)
-    jobs = [files.Job(str(file), True, file.stat().st_size) for file in sorted(folder.iterdir())]
-    monkeypatch.setattr(files, "_PAYS_OFF", 1)
-    monkeypatch.setattr(files, "_on_all_cores", lambda jobs, write, kept, cores: iter(()))  # as when it broke at once
-    results = list(files._results(jobs, files.Watchlists(os.environ), False, None))
-    assert [job for job, _ in results] == jobs
+@pytest.mark.skipif(os.name != "posix", reason="kill -9 is POSIX")
+def test_when_the_other_processes_are_killed_this_one_goes_on(environ: dict[str, str], folder: Path, key: Key) -> None:
+    holding_it = many(folder, key)
+    process = subprocess.Popen([SCRIPT, "scan", str(folder), "--json"], env=environ, stdout=subprocess.PIPE)
+    killed = 0
+    while not killed and process.poll() is None:
+        for child in children(process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+                killed += 1
+    data = json.loads(process.communicate(timeout=60)[0])
+    assert killed
+    assert (process.returncode, data["files"], len(data["findings"])) == (1, 90, holding_it)
+
+
+def children(process: int) -> list[int]:
+    """The processes that look through files for this one."""
+    asked = subprocess.run(["pgrep", "-P", str(process), "-f", "spawn_main"], capture_output=True, check=False)
+    return [int(number) for number in asked.stdout.split()]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a terminal of POSIX")

@@ -92,9 +92,7 @@ def test_json_in_a_notebook_leaves_out_what_mistral_told_unless_asked(
     assert not [value for value in told.values() if value in drawn]
 
 
-def test_a_list_that_can_t_be_read_is_a_problem_not_an_empty_one(
-    new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
-) -> None:
+def test_a_list_that_can_t_be_read_is_a_problem_not_an_empty_one(new_context: NewContext, sandbox: Sandbox) -> None:
     act(new_context(), "add", {"key": sandbox.make_key(), "expires": ""}, workspace="dev")
     assert act(new_context("cli"), "list").report.exit_code == 0
     with open(new_context().index.path, "w") as file:

@@ -67,9 +67,7 @@ def test_renaming_by_the_command_line(kept: dict[str, Key], environ: dict[str, s
     assert mistral_nb(environ, "rename", "dev", "production").returncode == 2
 
 
-def test_renaming_what_is_in_use_keeps_it_in_use(
-    kept: dict[str, Key], environ: dict[str, str], new_context: NewContext
-) -> None:
+def test_renaming_what_is_in_use_keeps_it_in_use(kept: dict[str, Key], new_context: NewContext) -> None:
     act(new_context(), "use", workspace="prod")
     act(new_context(), "rename", workspace="prod", new_name="production")
     active = new_context().active

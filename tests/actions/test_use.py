@@ -221,9 +221,7 @@ def test_another_shape_is_asked_about_before_it_is_sent(odd: str, new_context: N
     assert list(fingerprints) == [key.fingerprint]
 
 
-def test_a_refused_key_is_kept_only_on_a_yes(
-    new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
-) -> None:
+def test_a_refused_key_is_kept_only_on_a_yes(new_context: NewContext, environ: dict[str, str]) -> None:
     unknown = make_key()
     with pytest.raises(KeyRefused):
         act(new_context(), "use", {"key": unknown, "keep refused": "no"})

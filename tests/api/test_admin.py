@@ -239,7 +239,7 @@ def test_what_is_no_usage_is_none(body: object) -> None:
     assert admin_bodies.usage(body) is None
 
 
-def test_a_created_key_is_never_a_string(sandbox: Sandbox) -> None:
+def test_a_created_key_is_never_a_string() -> None:
     text = make_key()
     made = admin_bodies.created({"key_id": "k", "key": text.reveal()})
     assert made

@@ -165,7 +165,7 @@ class TestNoLeak:
         assert any(line.startswith("httpcore") for line in logged)
         assert key.reveal() in "\n".join(logged)
 
-    def test_a_traceback_with_locals_holds_no_key(self, sandbox):
+    def test_a_traceback_with_locals_holds_no_key(self):
         key = make_key()
         with pytest.raises(WrongUsage) as caught:
             verify(key, "https://user:hidden@api.mistral.ai")

@@ -369,7 +369,7 @@ def test_a_key_typed_into_another_field_does_not_come_back_in_the_draft(prompted
     assert traces(odd, {"said": json.dumps(page.said).encode()}) == []
 
 
-def test_an_error_of_the_action_leaves_through_the_card(prompted, environ, sandbox: Sandbox):
+def test_an_error_of_the_action_leaves_through_the_card(prompted, environ):
     environ["MISTRAL_NB_API"] = "http://api.example.org"
     page = Page({})
     with pytest.raises(MistralNbError, match="never sent without https"):

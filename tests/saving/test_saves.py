@@ -180,7 +180,7 @@ def test_methods_take_their_arguments_by_name_too(kind: type, tmp_path: Path) ->
     assert key.reveal() not in (tmp_path / "served/c.ipynb").read_text()
 
 
-def test_a_long_search_leaves_the_event_loop_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_search_leaves_the_event_loop_free(tmp_path: Path) -> None:
     """The server goes on answering: no turn of its loop takes longer than our budget because of us."""
     key = make_key()
     Index(str(tmp_path / "home")).remember(key)
