@@ -122,4 +122,4 @@ def _before_cell(info: Any) -> None:
 def _wants_descriptors() -> bool:
     from mistral_nb import config
 
-    return config.guards_terminal(os.environ)
+    return os.name == "posix" and config.guards_terminal(os.environ)  # Windows can't wait for a pipe with a limit

@@ -53,11 +53,6 @@ class GuardedSession:
         )
         _streams.add(self._streams)
 
-    @property
-    def in_place(self) -> bool:
-        """Whether our methods are still what the kernel calls first."""
-        return all(patch.outermost for patch in self._patches)
-
     def remove(self) -> None:
         """Give the Session back as it was."""
         self._streams.finish()

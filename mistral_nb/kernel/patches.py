@@ -22,13 +22,9 @@ class Patch:
         self.active = True
         setattr(owner, name, self.ours)
 
-    @property
-    def outermost(self) -> bool:
-        return vars(self._owner).get(self._name) is self.ours
-
     def remove(self) -> None:
         self.active = False
-        if not self.outermost:
+        if vars(self._owner).get(self._name) is not self.ours:
             return
         if self._before is _NOTHING:
             delattr(self._owner, self._name)

@@ -16,24 +16,8 @@ from servers import notebook
 from mistral_nb.errors import WrongUsage
 from mistral_nb.key import Key
 from mistral_nb.report import as_json
-from mistral_nb.store.index import Index
 
 SCRIPT = str(Path(sys.executable).with_name("mistral-nb"))
-
-
-@pytest.fixture
-def key(environ: dict[str, str]) -> Key:
-    """A remembered key: only its fingerprint is here."""
-    key = make_key()
-    Index(environ["MISTRAL_NB_HOME"]).remember(key)
-    return key
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "work"
-    made.mkdir()
-    return made
 
 
 def holding(text: str, *more: str) -> str:

@@ -24,25 +24,9 @@ from mistral_nb.actions import files
 from mistral_nb.key import MARKER, Key
 from mistral_nb.report import Step
 from mistral_nb.saving.clean import FileChanged, Order, _read, _replace, clean_file
-from mistral_nb.store.index import Index
 from mistral_nb.watch import Watchlist
 
 SCRIPT = str(Path(sys.executable).with_name("mistral-nb"))
-
-
-@pytest.fixture
-def key(environ: dict[str, str]) -> Key:
-    """A remembered key: only its fingerprint is here."""
-    key = make_key()
-    Index(environ["MISTRAL_NB_HOME"]).remember(key)
-    return key
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "work"
-    made.mkdir()
-    return made
 
 
 def holding(text: str, *more: str) -> str:

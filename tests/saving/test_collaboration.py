@@ -8,13 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from kernels import clean_environment
-from keys import make_key
 from parts import absent
 from servers import RunningServer, notebook, start_server
 
 from mistral_nb.key import MARKER, Key
-from mistral_nb.store.index import Index
 
 try:
     import jupyter_server_ydoc
@@ -28,18 +25,6 @@ except ImportError:
 @pytest.fixture
 def collaboration_is_absent() -> None:
     absent("jupyter-server-ydoc not installed")
-
-
-@pytest.fixture(scope="module")
-def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return clean_environment(tmp_path_factory.mktemp("world"))
-
-
-@pytest.fixture(scope="module")
-def key(env: dict[str, str]) -> Key:
-    key = make_key()
-    Index(env["MISTRAL_NB_HOME"]).remember(key)
-    return key
 
 
 @pytest.fixture(params=[True, False], ids=["on", "off"])

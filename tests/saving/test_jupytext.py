@@ -4,26 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from kernels import clean_environment
-from keys import make_key, make_text
+from keys import make_text
 from servers import RunningServer, notebook, start_server
 
 from mistral_nb.key import MARKER, Key
-from mistral_nb.store.index import Index
 
 PAIRED = {"jupytext": {"formats": "ipynb,py:percent,md"}}
-
-
-@pytest.fixture(scope="module")
-def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return clean_environment(tmp_path_factory.mktemp("world"))
-
-
-@pytest.fixture(scope="module")
-def key(env: dict[str, str]) -> Key:
-    key = make_key()
-    Index(env["MISTRAL_NB_HOME"]).remember(key)
-    return key
 
 
 @pytest.fixture(scope="module")

@@ -10,26 +10,12 @@ from typing import Any
 
 import pytest
 from jupyter_client import BlockingKernelClient
-from kernels import clean_environment
 from keys import make_key, make_text
 from parts import need
 from servers import Reply, RunningServer, notebook, start_server
 
 from mistral_nb.key import MARKER, Key
 from mistral_nb.store.index import FILE_NAME, Index
-
-
-@pytest.fixture(scope="module")
-def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return clean_environment(tmp_path_factory.mktemp("world"))
-
-
-@pytest.fixture(scope="module")
-def key(env: dict[str, str]) -> Key:
-    """A key that only its fingerprint in the index is left of, and that no process holds."""
-    key = make_key()
-    Index(env["MISTRAL_NB_HOME"]).remember(key)
-    return key
 
 
 @pytest.fixture(scope="module")
