@@ -58,7 +58,7 @@ class CannotAsk(MistralNbError):
 
 
 class NotAKey(MistralNbError):
-    """``reason`` is one word: empty, marker, placeholder, short, long or characters."""
+    """``reason`` is empty, marker, placeholder, short, long, characters or odd shape."""
 
     def __init__(self, reason: str, failed: str, todo: str) -> None:
         super().__init__(failed, todo)

@@ -22,11 +22,15 @@ _HISTORY = "history.sqlite"
 
 
 class Found(NamedTuple):
-    """Files with the key, by kind of place; ``complete`` is False where time ran out."""
+    """Files with the key, by kind of place; ``unread``: what could not be read, or is too large.
+
+    ``complete`` is False where time ran out.
+    """
 
     here: list[str]
     checkpoints: list[str]
     by_hand: list[str]
+    unread: list[str]
     complete: bool
 
 
@@ -47,6 +51,9 @@ def rows(context: Context, key: Key) -> Iterator[Row]:
         yield _files("the rest of the repository", beyond, folder, fix)
         command = context.typed_in_shell("scan --git-history")
         yield Row("git history", "not looked into here", "warn", f"{command} (in {top})")
+    if found.unread:
+        look = context.typed_in_shell(f"scan {_quoted(found.unread, folder)}")
+        yield Row("not looked into", _named(found.unread, folder), "warn", look)
     if not found.complete:
         yield Row("incomplete", f"not all files were read within {_SECONDS:g} s", "warn", "Run it in a smaller folder.")
 
@@ -54,15 +61,18 @@ def rows(context: Context, key: Key) -> Iterator[Row]:
 def search(folder: str, key: Key, seconds: float = _SECONDS) -> Found:
     """The files under ``folder`` that hold ``key``, plainly or in any form that `scrub` knows."""
     watchlist = Watchlist(known=(key,), remembered=(seen(key, COMPROMISED),))
-    found, deadline = Found([], [], [], True), time.monotonic() + seconds
+    found, deadline = Found([], [], [], [], True), time.monotonic() + seconds
     for file in walk.all_files_in(folder):
         if time.monotonic() > deadline:
             return found._replace(complete=False)
         if os.path.basename(file).startswith(_HISTORY):  # has a row of its own
             continue
-        if not _holds(file, key, watchlist):
+        held = _holds(file, key, watchlist)
+        if held is None:
+            found.unread.append(file)
+        elif not held:
             continue
-        if _CHECKPOINTS in file.split(os.sep):
+        elif _CHECKPOINTS in file.split(os.sep):
             found.checkpoints.append(file)
         elif os.path.basename(file).startswith(_BY_HAND):
             found.by_hand.append(file)
@@ -84,9 +94,13 @@ def clean_histories(context: Context, key: Key) -> int:
 def _files(label: str, files: list[str], folder: str, fix: str) -> Row:
     if not files:
         return Row(label, "not found", "ok")
+    return Row(label, _named(files, folder), "bad", fix)
+
+
+def _named(files: list[str], folder: str) -> str:
     names = ", ".join(os.path.relpath(file, folder) for file in files[:3])
     more = f" and {len(files) - 3} more" if len(files) > 3 else ""
-    return Row(label, f"{len(files)} file{'s' * (len(files) != 1)}: {names}{more}", "bad", fix)
+    return f"{len(files)} file{'s' * (len(files) != 1)}: {names}{more}"
 
 
 def _history(context: Context, key: Key) -> Row:
@@ -99,14 +113,17 @@ def _history(context: Context, key: Key) -> Row:
     return Row("IPython history", ", ".join(held), "bad", fix)
 
 
-def _holds(file: str, key: Key, watchlist: Watchlist) -> bool:
+def _holds(file: str, key: Key, watchlist: Watchlist) -> bool | None:
+    """None where the file was not looked into."""
     try:
         if os.path.getsize(file) > _LARGEST:
-            return False
+            return None
         with open(file, "rb") as stream:
             data = stream.read()
-    except OSError:
+    except FileNotFoundError:  # gone meanwhile
         return False
+    except OSError:
+        return None
     if key.reveal().encode() in data:
         return True
     findings = scrub.redact(data, watchlist, name=file).findings

@@ -11,10 +11,10 @@ from mistral_nb.git.plumbing import Blobs, Git, GitFailed, staged
 from mistral_nb.git.wrap import Wrapped
 from mistral_nb.scrub import redact
 from mistral_nb.scrub.findings import KNOWN, REMEMBERED, SUSPECTED, Finding
+from mistral_nb.scrub.shapes import STANDARD
 from mistral_nb.store.index import Seen
 from mistral_nb.watch import Watchlist, gather
 
-_STANDARD = 32
 NOTEBOOK = frozenset({REMEMBERED, SUSPECTED})
 OTHER = frozenset({REMEMBERED})  # in source files only what is certainly a key
 _MOST_LINES = 5
@@ -90,7 +90,7 @@ class Cleaning:
         """The fingerprints of those keys that are in the path's blob in the index (in a merge: in one of them)."""
         lengths = {seen.fingerprint: seen.length for seen in watchlist.remembered}
         asked = tuple(
-            Seen(f.fingerprint, lengths.get(f.fingerprint, _STANDARD), f.tail, "", "")
+            Seen(f.fingerprint, lengths.get(f.fingerprint, STANDARD), f.tail, "", "")
             for f in _removed(findings)
             if f.fingerprint
         )

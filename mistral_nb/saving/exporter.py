@@ -15,10 +15,9 @@ from mistral_nb.saving import words
 from mistral_nb.saving.clean import Outcome, clean
 from mistral_nb.scrub import Finding, redact_text, redact_values
 from mistral_nb.scrub.findings import ALL_TIERS, SUSPECTED
+from mistral_nb.scrub.shapes import STANDARD
 from mistral_nb.store.index import LIVE, Seen
 from mistral_nb.watch import Watchlist, gather
-
-_LENGTH = 32  # of every suspected key
 
 
 class NotExported(MistralNbError):
@@ -53,7 +52,7 @@ class RemoveKeys(Preprocessor):
 
 def _with(watchlist: Watchlist, found: tuple[Finding, ...]) -> Watchlist:
     """What was suspected in the notebook, whose texts speak of Mistral, is sure in a picture that does not."""
-    suspected = (Seen(f.fingerprint, _LENGTH, f.tail, LIVE, "") for f in found if f.tier == SUSPECTED)
+    suspected = (Seen(f.fingerprint, STANDARD, f.tail, LIVE, "") for f in found if f.tier == SUSPECTED)
     return watchlist._replace(remembered=(*watchlist.remembered, *suspected))
 
 

@@ -33,7 +33,9 @@ def test_each_file_counts_as_what_it_is(name: str, kind: str, tmp_path: Path) ->
     write(tmp_path / name, key)
     found = leaks.search(str(tmp_path), key)
     wanted = [str(tmp_path / name)]
-    assert found == leaks.Found(*(wanted if kind == part else [] for part in ("here", "checkpoints", "by_hand")), True)
+    assert found == leaks.Found(
+        *(wanted if kind == part else [] for part in ("here", "checkpoints", "by_hand", "unread")), True
+    )
 
 
 def test_what_is_linked_or_of_a_virtual_environment_is_left_out(tmp_path: Path) -> None:
@@ -57,6 +59,17 @@ def test_the_histories_are_those_of_the_home_that_is_given(new_context: Callable
     assert history_files.files(context.environ) == wanted
     context.environ["IPYTHONDIR"] = str(home / "aside")
     assert history_files.files(context.environ) == [str(home / "aside/profile_c/history.sqlite")]
+
+
+def test_a_file_that_is_too_large_to_be_looked_into_is_told(new_context: Callable[..., Context]) -> None:
+    context, key = new_context("cli"), make_key()
+    large = Path(str(context.folder)) / "model.bin"
+    write(large, key)
+    os.truncate(large, 60_000_000)
+    rows = {row.label: row for row in leaks.rows(context, key)}
+    assert rows["this folder"].value == "not found"
+    assert rows["not looked into"].value == "1 file: model.bin"
+    assert rows["not looked into"].repair == "mistral-nb scan model.bin"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="macOS and Windows have no such names")
