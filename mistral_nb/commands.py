@@ -122,7 +122,7 @@ COMMANDS: tuple[Command, ...] = (
         "what the organisation pays, by category; needs an Admin key",
         (
             Flag(("--month",), "2026-11, or 11; default: this month", {"metavar": "MONTH"}),
-            _CHOSEN,
+            Flag(("-w", "--workspace"), "of this workspace alone", {"metavar": "WORKSPACE"}),
             _JSON,
         ),
     ),
@@ -172,7 +172,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "curl",
-        "curl to Mistral's API; the key is in no process list, and standard input stays free",
+        "ask Mistral's API by curl; the key is in no process list, and standard input stays free",
         (
             _CHOSEN,
             _FORCE,
@@ -256,4 +256,6 @@ def shown(flag: Flag) -> str:
     meta = flag.more.get("metavar", flag.names[0])
     if not flag.names[0].startswith("-"):
         return f"[{meta}]" if flag.more.get("nargs") == "?" else meta
-    return f"[{flag.names[0]}]" if "action" in flag.more else f"[{flag.names[0]} {meta}]"
+    if "action" in flag.more:
+        return f"[{flag.names[0]}]"
+    return f"[{flag.names[0]} {f'[{meta}]' if flag.more.get('nargs') == '?' else meta}]"

@@ -31,5 +31,7 @@ def _all(context: Context, table: dict[str, Command]) -> Report:
 
 
 def _one(context: Context, command: Command) -> Report:
-    rows = tuple(Row(shown(flag).strip("[]"), flag.help) for flag in command.taken(context.host))
+    rows = tuple(
+        Row(shown(flag).removeprefix("[").removesuffix("]"), flag.help) for flag in command.taken(context.host)
+    )
     return Report(context.typed(command.usage(context.host)), rows, (f"{command.does[:1].upper()}{command.does[1:]}.",))
