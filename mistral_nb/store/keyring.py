@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -90,9 +91,10 @@ class KeyringStore:
             return StoreError("What the keyring holds is not a key.", "Add the key again.")
         except Exception as error:  # noqa: BLE001, a backend raises what its system raises
             failure = type(error).__name__
-        return self._explain(failure)
+        return self._explain(failure, self.seconds)  # `bounded` is around this
 
     def _write(self, request: Callable[[], bytes]) -> None:
+        end = time.monotonic() + self.seconds
         try:
             answer = self._run(request, self._limit, self._telling())
         except TookTooLong:
@@ -101,7 +103,7 @@ class KeyringStore:
             kind = {c.__name__: c for c in (StoreUnavailable, StoreLocked)}
             raise kind.get(answer.get("kind", ""), StoreError)(answer["failed"], answer.get("todo", ""))
         if not answer.get("ok"):
-            raise self._explain(str(answer.get("error", "its helper process ended early")))
+            raise self._explain(str(answer.get("error", "its helper process ended early")), end - time.monotonic())
 
     def _run_child(self, request: Callable[[], bytes], seconds: float, late: Late | None) -> dict[str, Any]:
         hidden = {*KEY_VARIABLES, PASSPHRASE_VARIABLE}
@@ -141,9 +143,12 @@ class KeyringStore:
         found = self._probe(_DIAGNOSIS)
         return _timed_out(self.seconds) if found is None or isinstance(found, StoreTimedOut) else found
 
-    def _explain(self, failure: str) -> StoreError:
-        """Why a call failed: what the probe finds, else the name of what was raised."""
-        return self._probe(_DIAGNOSIS) or StoreError(f"The keyring refused ({failure}).", ways_out("Try again"))
+    def _explain(self, failure: str, left: float) -> StoreError:
+        """Why a call failed: what the probe finds in the time that is left, else the name of what was raised."""
+        found = self._probe(max(left, _DIAGNOSIS))
+        if isinstance(found, StoreTimedOut):
+            return _timed_out(self.seconds)
+        return found or StoreError(f"The keyring refused ({failure}).", ways_out("Try again"))
 
     def _probe(self, seconds: float) -> StoreError | None:
         """What is wrong with the keyring, found without opening a dialog; None for nothing."""
