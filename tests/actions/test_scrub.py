@@ -362,7 +362,8 @@ def test_ctrl_c_ends_it_and_every_file_is_whole(environ: dict[str, str], key: Ke
     many(folder, key, 400)
     before = {file.name: file.read_text() for file in folder.iterdir()}
     with spawn([SCRIPT, "scrub", str(folder)], environ) as screen:
-        time.sleep(0.7)
+        while MARKER not in (folder / "0.ipynb").read_text():  # then it is in the middle of its work
+            time.sleep(0.01)
         screen.presses(CTRL_C)
         code = screen.ends()
     assert "Traceback" not in screen.text

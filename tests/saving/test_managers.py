@@ -132,10 +132,3 @@ def test_a_part_of_a_picture_is_left_as_it_is(key: Key, env: dict[str, str], tmp
     with start_server(env, tmp_path / "served") as server:
         server.save("a.ipynb", part, type="file", format="text", chunk=1)
         assert server.file("a.ipynb") == part.encode()
-
-
-def test_a_chunk_that_is_null_is_no_chunk(key: Key, env: dict[str, str], tmp_path: Path) -> None:
-    for on in (True, False):
-        with start_server(env, tmp_path / f"served {on}", on=on) as server:
-            server.save("a.ipynb", text_of(key), type="file", format="text", chunk=None)
-            assert (key.reveal().encode() in server.everything()) is not on

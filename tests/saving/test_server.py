@@ -288,6 +288,13 @@ def test_exports_from_the_menu_hold_no_key(on: RunningServer, off: RunningServer
     assert key.reveal().encode() in on.file("exported.ipynb")  # an export does not change the notebook
 
 
+def test_a_chunk_that_is_null_is_no_chunk(on: RunningServer, off: RunningServer, key: Key) -> None:
+    text = json.dumps(notebook(f'key = "{key.reveal()}"'))
+    for server in (on, off):
+        server.save("null.ipynb", text, type="file", format="text", chunk=None)
+        assert (key.reveal().encode() in server.file("null.ipynb")) is (server is off)
+
+
 OTHER = "'nbconvert.preprocessors.TagRemovePreprocessor'"
 
 
