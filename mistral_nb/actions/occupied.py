@@ -13,7 +13,7 @@ from mistral_nb.store.index import COMPROMISED, Workspace
 
 
 class Target(NamedTuple):
-    """Where a new key goes; ``expected`` is the fingerprint the workspace was seen with, "" for none."""
+    """Where a new key goes; ``expected`` is the fingerprint of what was seen stored there, "" for none."""
 
     workspace: str
     expected: str
@@ -22,14 +22,14 @@ class Target(NamedTuple):
 def free_or_replaced(context: Context, workspace: str, key: Key, yes: bool) -> Generator[Ask | Step, Answer, Target]:
     """The workspace for the key: an occupied one is replaced on a yes, else another name is asked for."""
     while True:
-        old = context.kept().get(workspace)
-        same = old is None or old.fingerprint == key.fingerprint
-        if same or yes or (old and (yield from _may_replace(context, workspace, old, key))):
+        stays = None if yes else (yield from _not_replaced(context, workspace, key))
+        if stays is None:
             yield from agree_over_waiting(context, workspace, key, yes=yes)
-            return Target(workspace, old.fingerprint if old else "")
+            stored = stored_entry(context, workspace)
+            return Target(workspace, stored.fingerprint if stored else "")
         answer = str((yield Ask("workspace", "Another name for the new key (Enter = give up)", default="")) or "")
         if not answer:
-            keeps = f"Workspace {shown(workspace, old.tail, old)} stays as it is." if old else ""
+            keeps = f"Workspace {shown(workspace, stays.tail, stays)} stays as it is."
             raise WrongUsage(keeps, "Give the new key another workspace's name.")
         try:
             choose.refuse_a_key(answer, key)
@@ -38,8 +38,27 @@ def free_or_replaced(context: Context, workspace: str, key: Key, yes: bool) -> G
             yield Step(str(error))
 
 
-def _may_replace(context: Context, workspace: str, old: Workspace, key: Key) -> Generator[Ask | Step, Answer, bool]:
-    """An occupied workspace: say both tails, and ask."""
+def stored_entry(context: Context, workspace: str) -> Workspace | None:
+    """What is kept under this name for every process; a key in this one's memory may hide it."""
+    try:
+        return context.contents().workspaces.get(workspace)
+    except IndexUnreadable:  # said where it matters
+        return None
+
+
+def _not_replaced(context: Context, workspace: str, key: Key) -> Generator[Ask | Step, Answer, Workspace | None]:
+    """The key that stays there at a no; None where nothing else is there, or may be replaced."""
+    olds = (context.kept().get(workspace), stored_entry(context, workspace))
+    for old in dict.fromkeys(old for old in olds if old and old.fingerprint != key.fingerprint):
+        if not (yield from may_replace(context, workspace, old, key)):
+            return old
+    return None
+
+
+def may_replace(
+    context: Context, workspace: str, old: Workspace, key: Key, todo: str = ""
+) -> Generator[Ask | Step, Answer, bool]:
+    """An occupied workspace: say both tails, and ask. ``todo``: what to type where nobody is there."""
     protected = " (protected)" if old.protected else ""
     question = f"Workspace {workspace}{protected} holds …{old.tail}. Replace it by …{key.tail}?"
     try:
@@ -48,7 +67,7 @@ def _may_replace(context: Context, workspace: str, old: Workspace, key: Key) -> 
         raise CannotAsk(
             f"Workspace {workspace}{protected} already holds …{old.tail}, and nobody is here to say whether to "
             "replace it.",
-            f"Say so: {context.typed(f'add {workspace} --yes')}",
+            todo or f"Say so: {context.typed(f'add {workspace} --yes')}",
         ) from None
     return answer == "yes"
 

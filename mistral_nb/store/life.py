@@ -111,15 +111,19 @@ class LifeKeeper(AsideKeeper):
                 drop_pending(contents, workspace)
             self._finish(workspace)
 
-    def move(self, workspace: str, store: str) -> Workspace:
-        """Keep a workspace's key in another store; the old store's item is deleted."""
+    def move(self, workspace: str, store: str, hidden: str = "") -> Workspace:
+        """Keep a workspace's key in another store; the old store's item is deleted.
+
+        A key in memory takes the place of the stored one with the fingerprint ``hidden``, and of no other.
+        """
         entry = self._entry(workspace)
         if entry.store == store:
             return entry
-        if workspace in self.pending():
-            raise not_while_rotating(workspace)
-        expected = None if entry.store == MEMORY else entry.fingerprint
-        return self.keep(workspace, self.read(workspace), entry, store, expected)
+        with self.rotating(workspace):
+            if workspace in self.pending():
+                raise not_while_rotating(workspace)
+            expected = hidden if entry.store == MEMORY else entry.fingerprint
+            return self.keep(workspace, self.read(workspace), entry, store, expected)
 
     def rename(self, workspace: str, name: str) -> Workspace:
         """Keep a workspace's key under another name. Raises `WrongUsage` where that is taken."""

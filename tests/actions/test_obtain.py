@@ -184,6 +184,33 @@ def test_forgetting_what_is_in_memory_leaves_the_stored_key_of_that_name(
     assert context.keeper.read("dev") == stored
 
 
+@pytest.mark.parametrize("again", ["the same key", "another"])
+@pytest.mark.parametrize("stored", ["nothing stored", "another stored"])
+def test_a_key_that_only_memory_took_can_be_added_to_the_store_later(
+    again: str, stored: str, new_context: NewContext, sandbox: Sandbox
+) -> None:
+    typed = sandbox.make_key()
+    new = typed if again == "the same key" else sandbox.make_key()
+    if stored == "another stored":
+        act(new_context("cli"), "add", {"key": sandbox.make_key(), "expires": ""}, workspace="dev")
+    context = new_context()
+    context.keeper.keep("dev", typed, {}, "memory")
+    acted = act(context, "add", {"key": new, "expires": "", "replace": ["yes", "yes"]}, workspace="dev")
+    assert acted.person.names.count("replace") == (new != typed) + (stored == "another stored")
+    assert new_context().keeper.read("dev") == new
+
+
+def test_a_stored_key_that_one_in_memory_hides_is_asked_about_too(new_context: NewContext, sandbox: Sandbox) -> None:
+    stored, typed = sandbox.make_key(), sandbox.make_key()
+    act(new_context("cli"), "add", {"key": stored, "expires": ""}, workspace="dev")
+    context = new_context()
+    context.keeper.keep("dev", typed, {}, "memory")
+    answers = {"key": sandbox.make_key(), "expires": "", "replace": ["yes", "no"], "workspace": ""}
+    with pytest.raises(WrongUsage, match=f"dev …{stored.tail} stays as it is"):
+        act(context, "add", answers, workspace="dev")
+    assert new_context().keeper.read("dev") == stored
+
+
 def test_forgetting_with_a_wrong_passphrase_changes_nothing(
     new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
 ) -> None:

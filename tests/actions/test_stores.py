@@ -16,6 +16,7 @@ from keys import make_key
 from mistral_nb.actions.context import Context
 from mistral_nb.errors import (
     CannotAsk,
+    MistralNbError,
     PassphraseNeeded,
     StoreError,
     StoreUnavailable,
@@ -91,6 +92,19 @@ def test_from_memory_into_the_encrypted_file(new_context: NewContext) -> None:
     context.keeper.keep("dev", key, store="memory")
     act(context, "move", workspace="dev", store="file")
     assert read(new_context) == {"dev": key}
+
+
+def test_moving_out_of_memory_replaces_a_stored_key_of_that_name_only_on_a_yes(
+    kept: dict[str, Key], new_context: NewContext
+) -> None:
+    key, context = make_key(), new_context()
+    context.keeper.keep("prod", key, store="memory")
+    for said in ({}, {"replace": "no"}):
+        with pytest.raises(MistralNbError, match=f"…{kept['prod'].tail}"):
+            act(context, "move", said, workspace="prod", store="file")
+    assert context.keeper.read("prod") == key
+    act(context, "move", {"replace": "yes"}, workspace="prod", store="file")
+    assert read(new_context) == kept | {"prod": key}
 
 
 def test_the_passphrase_and_its_file_change_together(

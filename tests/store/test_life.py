@@ -308,6 +308,13 @@ def test_a_key_moves_with_what_is_noted_on_it(keeper, here, there):
     assert keeper.index.read().seen[key.fingerprint].state == LIVE
 
 
+def test_no_key_moves_from_under_a_rotation(keeper):
+    keeper.keep("prod", make_key(), store="file")
+    with keeper.rotating("prod"), pytest.raises(StoreTimedOut, match="Another process is rotating"):
+        keeper.move("prod", "keyring")
+    assert keeper.move("prod", "keyring").store == "keyring"
+
+
 def test_a_workspace_is_renamed_with_what_is_noted_on_it(keeper, store):
     key, old = make_key(), make_key()
     keeper.keep("a", old, store=store)
