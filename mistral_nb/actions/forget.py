@@ -40,7 +40,8 @@ def action(context: Context, workspace: str, trace: bool = False, yes: bool = Fa
     active = context.active
     yield from _reachable(context, workspace)
     begun = admin_settle.swapped_of(context, workspace)
-    yield from unlock.unlocked(context, lambda: context.keeper.forget(workspace, trace=trace))
+    meant = kept[workspace].fingerprint, waiting.fingerprint if waiting else ""
+    yield from unlock.unlocked(context, lambda: context.keeper.forget(workspace, trace=trace, meant=meant))
     if active and active.ours and active.workspace == workspace:
         session.deactivate(context.environ)
     traceless = ("Its fingerprint is gone too: saves no longer catch this key.",) if trace else ()

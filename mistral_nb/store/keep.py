@@ -108,11 +108,13 @@ class Keeper(Places):
         self._memory().drop(workspace)
         return new
 
-    def forget(self, workspace: str, trace: bool = False) -> Workspace | None:
+    def forget(self, workspace: str, trace: bool = False, meant: tuple[str, str] | None = None) -> Workspace | None:
         """Delete a workspace's key here; with ``trace`` also drop its fingerprint from ``seen``.
 
         What it was, as `workspaces` lists it; None when there was none. A `StoreError` means that the
-        workspace is gone from the index and its item goes at the next `finish`.
+        workspace is gone from the index and its item goes at the next `finish`. With ``meant``, the
+        fingerprints of the key in use and of the one that waits ("" for none), raises `Overtaken`
+        where another is kept or waits by now.
         """
         memory = self._memory()
         gone = memory.drop(workspace)
@@ -126,6 +128,8 @@ class Keeper(Places):
         elsewhere: set[str] = set()
         with self._busy(workspace, LOCK_SECONDS):
             with self.index.edit() as contents:
+                for there, mark in zip((contents.workspaces, contents.pending), meant or (), strict=False):
+                    check_expected(workspace, there.get(workspace), mark)
                 entry = contents.workspaces.pop(workspace, None)
                 if entry:
                     mark = entry.fingerprint if trace else ""

@@ -7,7 +7,8 @@ from acting import act
 
 from mistral_nb.actions.context import Context
 from mistral_nb.api.sandbox import Sandbox
-from mistral_nb.errors import Cancelled, CannotAsk, WrongUsage
+from mistral_nb.errors import Cancelled, CannotAsk, Overtaken, WrongUsage
+from mistral_nb.report import Ask
 
 NewContext = Callable[..., Context]
 
@@ -34,6 +35,29 @@ def test_a_no_keeps_it_and_so_does_nobody(new_context: NewContext, sandbox: Sand
     with pytest.raises(CannotAsk, match="--yes"):
         act(new_context(), "forget", workspace="dev")
     assert "dev" in new_context().keeper.workspaces()
+
+
+@pytest.mark.parametrize("meanwhile", ["rotated", "a new key waits", "renamed"])
+def test_no_other_key_is_forgotten_than_the_one_that_was_asked_about(
+    meanwhile: str, new_context: NewContext, sandbox: Sandbox
+) -> None:
+    old, new = sandbox.make_key(), sandbox.make_key(waiting=meanwhile == "a new key waits")
+    act(new_context("cli"), "add", {"key": old, "expires": ""}, workspace="dev")
+
+    def says_yes(_: Ask) -> str:
+        if meanwhile == "renamed":
+            act(new_context("cli"), "rename", workspace="dev", new_name="team")
+        else:
+            act(
+                new_context("cli"), "rotate", {"key": new, "expires": "", "again": "no", "wait": "yes"}, workspace="dev"
+            )
+        return "yes"
+
+    with pytest.raises((Overtaken, WrongUsage)):
+        act(new_context("cli"), "forget", {"forget": says_yes}, workspace="dev")
+    keeper = new_context("cli").keeper
+    assert keeper.read("team" if meanwhile == "renamed" else "dev") == (new if meanwhile == "rotated" else old)
+    assert keeper.read_pending("dev") == (new if meanwhile == "a new key waits" else None)
 
 
 def test_a_key_of_another_origin_stays_in_the_environment(
