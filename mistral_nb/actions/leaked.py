@@ -4,6 +4,7 @@ No key but the one that is meant: what this process holds, what is named, or wha
 waits to be refused. Where that is not clear it is asked, and nobody's silence revokes a key in use.
 """
 
+import contextlib
 from collections.abc import Generator
 from typing import NamedTuple
 
@@ -12,10 +13,11 @@ from mistral_nb.actions import admin_settle, choose, unlock
 from mistral_nb.actions.context import Context
 from mistral_nb.actions.placed import shown
 from mistral_nb.config import KEY_VARIABLES
-from mistral_nb.errors import CannotAsk, StoreError, WrongUsage
+from mistral_nb.errors import CannotAsk, Overtaken, StoreError, WrongUsage
 from mistral_nb.key import Key, key_or_none
 from mistral_nb.report import Answer, Ask, Step
 from mistral_nb.store.index import COMPROMISED, Aside, Workspace
+from mistral_nb.store.intentions import Intention
 
 
 class Leaked(NamedTuple):
@@ -148,13 +150,11 @@ def _out(context: Context, name: str, entry: Workspace) -> Generator[Ask | Step,
     if key:
         session.enter(key, context.index, COMPROMISED)
     _out_of_environment(context, entry.fingerprint)
-    kept = context.keeper.workspaces()
-    others = [other for other, each in kept.items() if each.fingerprint == entry.fingerprint and other != name]
-    begun = [left for each in (*others, name) for left in admin_settle.swapped_of(context, each)]
-    asides = [context.keeper.set_aside(each, entry.fingerprint) for each in (*others, name)]
-    condemned = context.keeper.condemn(entry.fingerprint)
+    names, begun = _out_of_workspaces(context, entry.fingerprint)
+    asides = context.keeper.condemn(entry.fingerprint)
     yield from _waits_no_longer(context, entry.fingerprint)
-    also = f" (and of {', '.join(others)})" if others else ""
+    others = ", ".join(other for other in names if other != name)
+    also = f" (and of {others})" if others else ""
     yield Step(
         f"{shown(name, entry.tail, entry)} is out of this process's environment and of its workspace{also}, "
         "marked as compromised."
@@ -163,7 +163,24 @@ def _out(context: Context, name: str, entry: Workspace) -> Generator[Ask | Step,
     if active and active.workspace == name:
         yield Step(f"This process holds another key of {name}, …{active.key.tail}: it stays.")
     notes = admin_settle.give_up(context, begun)
-    return Leaked(name, entry.tail, key, asides[-1] or next(iter(condemned), None), entry, notes)
+    aside = next((aside for aside in asides if aside.of == name), asides[0] if asides else None)
+    return Leaked(aside.of if aside else name, entry.tail, key, aside, entry, notes)
+
+
+def _out_of_workspaces(context: Context, fingerprint: str) -> tuple[list[str], list[Intention]]:
+    """Out of every one that keeps it, until none does: another process may have renamed or rotated meanwhile.
+
+    Also out of one that a key in memory hid. Their names, and their rotations, which nothing finishes now.
+    """
+    names: list[str] = []
+    begun: list[Intention] = []
+    while keeping := [name for name, e in context.keeper.workspaces().items() if e.fingerprint == fingerprint]:
+        left = admin_settle.swapped_of(context, keeping[0])
+        with contextlib.suppress(Overtaken, WrongUsage):
+            context.keeper.set_aside(keeping[0], fingerprint)
+            names.append(keeping[0])
+            begun += left
+    return list(dict.fromkeys(names)), begun
 
 
 def _waits_no_longer(context: Context, fingerprint: str) -> Generator[Ask | Step, Answer, None]:

@@ -16,6 +16,7 @@ from mistral_nb.api.sandbox import Sandbox
 from mistral_nb.errors import Cancelled, CannotAsk, WrongUsage
 from mistral_nb.key import Key
 from mistral_nb.store.index import COMPROMISED
+from mistral_nb.store.life import LifeKeeper
 
 NewContext = Callable[..., Context]
 
@@ -90,6 +91,43 @@ def test_the_same_key_under_two_names_is_out_of_both(new_context: NewContext, le
     new_context().keeper.keep("copy", leaked, store="file")
     act(new_context(), "revoke", workspace="prod")
     assert new_context().keeper.workspaces() == {}
+
+
+def test_a_stored_copy_that_one_in_memory_hides_is_out_of_use_too(
+    new_context: NewContext, sandbox: Sandbox, leaked: Key
+) -> None:
+    context = new_context()
+    context.keeper.keep("prod", leaked, {}, "memory")
+    act(context, "revoke", workspace="prod")
+    assert context.keeper.workspaces() == {}
+
+
+@pytest.mark.parametrize("meanwhile", ["renamed", "rotated"])
+def test_another_process_that_is_faster_does_not_keep_the_leaked_key_in_use(
+    meanwhile: str, new_context: NewContext, sandbox: Sandbox, leaked: Key
+) -> None:
+    new = sandbox.make_key("prod")
+
+    class Late(LifeKeeper):
+        def set_aside(self, workspace: str, expected: str | None = None):
+            if not others:
+                others.append(new_context("cli"))
+                if meanwhile == "renamed":
+                    act(others[0], "rename", workspace="prod", new_name="team")
+                else:
+                    act(others[0], "rotate", {"key": new, "expires": ""}, workspace="prod")
+            return super().set_aside(workspace, expected)
+
+    others: list[Context] = []
+    context = new_context("cli")
+    context.__dict__["keeper"] = Late(context.index, context.stores)
+    acted = act(context, "revoke", workspace="prod")
+    assert f"Mistral still accepts …{leaked.tail}" in acted.shown
+    keeper = new_context("cli").keeper
+    assert [keeper.read(name) for name in keeper.workspaces()] == ([new] if meanwhile == "rotated" else [])
+    (aside,) = keeper.asides()
+    assert (aside.fingerprint, aside.state) == (leaked.fingerprint, COMPROMISED)
+    assert f"mistral-nb revoke {aside.of}" in acted.shown
 
 
 def test_it_ends_with_a_new_key_if_wanted(
