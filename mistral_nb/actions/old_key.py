@@ -5,11 +5,14 @@ from functools import partial
 from mistral_nb.actions import admin_key, choose, unlock
 from mistral_nb.actions.context import Context
 from mistral_nb.actions.pages import page_of
+from mistral_nb.actions.young import is_young
 from mistral_nb.api.verdict import OWN_KEYS
 from mistral_nb.errors import MistralNbError, WrongUsage
 from mistral_nb.key import Key
 from mistral_nb.report import Action, Report, Row, State
 from mistral_nb.store.index import ADMIN, RETIRED
+
+_TOO_NEW = "Mistral refuses it, but it is only minutes old and may yet be accepted: it stays here"
 
 
 def action(context: Context, named: str | None) -> Action:
@@ -29,6 +32,8 @@ def action(context: Context, named: str | None) -> Action:
     for aside in old:
         key = yield from unlock.unlocked(context, partial(context.keeper.read_aside, aside))
         row, code = _about(context, aside.tail, key, page_of(kind))
+        if code == 0 and is_young(context, aside.fingerprint):
+            row, code = Row(f"…{aside.tail}", _TOO_NEW, "warn", f"Ask again in some minutes, or see {page_of(kind)}"), 1
         if code == 0:
             yield from unlock.unlocked(context, partial(context.keeper.drop_aside, aside))
         rows.append(row)

@@ -5,7 +5,6 @@ again; it is deleted when Mistral refuses the key.
 """
 
 from collections.abc import Generator
-from datetime import UTC, datetime
 
 from mistral_nb.actions import admin_key, admin_revoke, choose, leaks, obtain, unfinished
 from mistral_nb.actions import leaked as leaked_keys
@@ -13,12 +12,11 @@ from mistral_nb.actions.context import Context
 from mistral_nb.actions.leaked import Leaked
 from mistral_nb.actions.pages import page_of
 from mistral_nb.actions.placed import placed, store_name
+from mistral_nb.actions.young import is_young
 from mistral_nb.api.verdict import Verdict
 from mistral_nb.errors import Cancelled, MistralNbError, StoreError
 from mistral_nb.report import Action, Answer, Ask, Report, Row, Step
 from mistral_nb.store.index import ADMIN
-
-_YOUNG = 600  # seconds: Mistral may refuse a key that is as new as this and accept it later
 
 
 def action(
@@ -101,7 +99,7 @@ def _concluded(
     if verdict.accepts_key is None:
         title = f"Mistral could not be asked about …{leaked.tail}. Delete it here: {page}"
         return Report(title, tuple(rows), (verdict.sentence, *again), exit_code=3, data=data)
-    if _young(context, leaked):
+    if leaked.key and leaked.aside and not leaked.deleted and is_young(context, leaked.key.fingerprint):
         title = f"Mistral refuses …{leaked.tail}, but it is only minutes old and may yet be accepted."
         notes = (f"Delete it here: {page}", *again)
         return Report(title, tuple(rows), notes, exit_code=1, data=data)
@@ -113,20 +111,6 @@ def _concluded(
 def _look_again(context: Context, leaked: Leaked) -> tuple[str, ...]:
     """Only where a copy waits: without one the same command would mean another key."""
     return (f"Then look again: {context.typed(f'revoke {leaked.workspace}')}",) if leaked.aside else ()
-
-
-def _young(context: Context, leaked: Leaked) -> bool:
-    """Whether the key was first seen only minutes ago, and has never been accepted."""
-    if leaked.deleted or leaked.key is None or leaked.aside is None:
-        return False
-    if any(aside.verified for aside in context.keeper.asides() if aside.fingerprint == leaked.key.fingerprint):
-        return False
-    noted = context.contents().seen.get(leaked.key.fingerprint)
-    try:
-        age = datetime.now(UTC) - datetime.fromisoformat(noted.since) if noted else None
-    except ValueError:
-        return False
-    return age is not None and 0 <= age.total_seconds() < _YOUNG
 
 
 def _drop_copy(context: Context, leaked: Leaked) -> Generator[Ask | Step, Answer, None]:

@@ -61,11 +61,11 @@ class AsideKeeper(Keeper):
         return None
 
     def keep_aside(self, aside: Aside, workspace: str, entry: Workspace) -> Workspace:
-        """Give a key that was set aside a workspace of its own: it can be used again."""
+        """Give a key that was set aside a workspace of its own. Raises `Overtaken` where that is taken."""
         key = self.read_aside(aside)
         if key is None:
             raise StoreError(f"The old key …{aside.tail} is not in its store any more.", "Nothing was changed.")
-        kept = self.keep(workspace, key, entry, aside.store)
+        kept = self.keep(workspace, key, entry, aside.store, expected="")
         self.drop_aside(aside)
         return kept
 

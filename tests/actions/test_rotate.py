@@ -196,6 +196,21 @@ def test_verify_old_tells_until_the_old_key_is_deleted(new_context: NewContext, 
         act(new_context(), "verify", workspace="prod", old=True)
 
 
+def test_a_new_key_that_was_set_aside_is_not_deleted_because_it_is_refused_for_some_minutes(
+    new_context: NewContext, sandbox: Sandbox, old: Key
+) -> None:
+    new = sandbox.make_key("prod", waiting=True)
+    rotate(new_context(), new, again="no", wait="yes")
+    answers = {"key": sandbox.make_key("prod"), "expires": "", "replace": "yes", "set aside": "yes"}
+    act(new_context(), "add", answers, workspace="prod")
+    acted = act(new_context(), "verify", workspace="prod", old=True)
+    assert acted.report.exit_code == 1
+    assert "may yet be accepted: it stays here" in acted.shown
+    assert new in _stored(new_context())
+    sandbox.accept(new)
+    assert "Mistral still accepts it" in act(new_context(), "verify", workspace="prod", old=True).shown
+
+
 def test_for_an_overlap_the_old_key_stays_usable(
     new_context: NewContext, sandbox: Sandbox, old: Key, environ: dict[str, str]
 ) -> None:

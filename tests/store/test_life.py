@@ -289,6 +289,9 @@ def test_an_old_key_can_have_a_workspace_of_its_own(keeper, store):
     entry = keeper.keep("prod", old, {"expires": "2030-01-01"}, store)
     keeper.stage("prod", new)
     keeper.accept("prod", new.fingerprint)
+    if store != "memory":
+        with pytest.raises(Overtaken):
+            keeper.keep_aside(keeper.asides("prod")[0], "prod", entry)
     kept = keeper.keep_aside(keeper.asides("prod")[0], "prod-old", entry)
     assert (keeper.read("prod"), keeper.read("prod-old")) == (new, old)
     assert kept.expires == "2030-01-01"
