@@ -11,6 +11,7 @@ from mistral_nb.key import Secret
 from mistral_nb.report import Action, Answer, Ask, Report
 from mistral_nb.store import backup as backups
 from mistral_nb.store.base import FILE
+from mistral_nb.store.keep import Keeper
 from mistral_nb.store.vault import Vault
 
 
@@ -24,9 +25,10 @@ def action(context: Context, path: str, yes: bool = False) -> Action:
         yield from _may_replace(path, yes)
     contents = context.contents()
     names = [name for name, entry in contents.workspaces.items() if entry.store == FILE]
+    stored = Keeper(context.index, {FILE: vault})  # without the memory, whose keys hide stored ones
     kept = {}
     for name in names:
-        key = yield from unlock.unlocked(context, partial(context.keeper.read, name))
+        key = yield from unlock.unlocked(context, partial(stored.read, name))
         kept[name] = backups.Kept(key, contents.workspaces[name])
     passphrase: Secret = vault.passphrase()
     backup = backups.Backup(kept, tuple(contents.seen.values()))

@@ -4,7 +4,7 @@ import os
 from collections.abc import Generator
 
 from mistral_nb import session
-from mistral_nb.actions import choose, unfinished, unlock
+from mistral_nb.actions import choose, occupied, unfinished, unlock
 from mistral_nb.actions.context import Context
 from mistral_nb.actions.placed import shown
 from mistral_nb.errors import CannotAsk, PassphraseNeeded, StoreError, WrongPassphrase
@@ -70,11 +70,13 @@ def _remember(context: Context, backup: Backup) -> None:
 
 
 def _put_back(context: Context, name: str, kept: Kept, replace: bool) -> Generator[Ask | Step, Answer, Row]:
-    here = context.keeper.workspaces().get(name)
+    stored = occupied.stored_entry(context, name)
+    there = (context.keeper.workspaces().get(name), stored)  # a key in memory may hide a stored one
+    here = next((entry for entry in there if entry and entry.fingerprint != kept.key.fingerprint), None)
     state: State = "warn"
     theirs = shown(None, kept.key.tail, kept.entry)
-    if here and here.fingerprint == kept.key.fingerprint:
-        return Row(name, f"{shown(None, here.tail, here)} is kept already", "ok")
+    if stored and here is None:
+        return Row(name, f"{shown(None, stored.tail, stored)} is kept already", "ok")
     noted = context.contents().seen.get(kept.key.fingerprint)
     if noted and noted.state != LIVE and not replace:
         return Row(name, f"{theirs} is {noted.state}: not taken", state, "To take it all the same: --replace")
@@ -83,6 +85,7 @@ def _put_back(context: Context, name: str, kept: Kept, replace: bool) -> Generat
         return Row(name, value, state, "To replace it: --replace")
     waiting = context.keeper.pending().get(name)
     session.enter(kept.key, context.index)
-    yield from unlock.unlocked(context, lambda: context.keeper.keep(name, kept.key, kept.entry, FILE))
+    seen = stored.fingerprint if stored else ""
+    yield from unlock.unlocked(context, lambda: context.keeper.keep(name, kept.key, kept.entry, FILE, expected=seen))
     aside = f"; …{waiting.tail}, which waited for its rotation, is set aside" if waiting else ""
     return Row(name, f"{theirs} is kept{aside}", "ok")

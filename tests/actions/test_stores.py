@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from acting import act
@@ -17,6 +18,7 @@ from mistral_nb.actions.context import Context
 from mistral_nb.errors import (
     CannotAsk,
     MistralNbError,
+    Overtaken,
     PassphraseNeeded,
     StoreError,
     StoreUnavailable,
@@ -28,7 +30,7 @@ from mistral_nb.errors import (
 from mistral_nb.key import Key, Secret
 from mistral_nb.store import backup as backups
 from mistral_nb.store.envelope import Kdf
-from mistral_nb.store.index import Index
+from mistral_nb.store.index import Index, Workspace
 from mistral_nb.store.life import LifeKeeper
 from mistral_nb.store.vault import Vault
 
@@ -187,6 +189,39 @@ def test_reading_back_replaces_nothing_unasked(kept: dict[str, Key], new_context
     assert read(new_context)["prod"] == newer
     act(new_context(), "restore", path=path, replace=True)
     assert read(new_context) == kept
+
+
+def test_stored_keys_are_backed_up_and_put_back_whatever_memory_holds(
+    kept: dict[str, Key], new_context: NewContext, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "keys.backup")
+    context = new_context()
+    context.keeper.keep("prod", make_key(), store="memory")
+    act(context, "backup", path=path)
+    act(context, "forget", workspace="prod", yes=True)  # of this process
+    act(context, "forget", workspace="prod", yes=True)
+    context.keeper.keep("prod", kept["prod"], store="memory")
+    assert "is kept already" not in str(act(context, "restore", path=path).report.rows[1])
+    assert read(new_context) == kept
+
+
+def test_a_key_that_another_process_adds_meanwhile_is_not_replaced_by_a_backups(
+    kept: dict[str, Key], new_context: NewContext, tmp_path: Path
+) -> None:
+    path, new = str(tmp_path / "keys.backup"), make_key()
+    act(new_context(), "backup", path=path)
+    act(new_context(), "forget", workspace="prod", yes=True)
+
+    class Late(LifeKeeper):
+        def keep(self, workspace: str, *given: Any, **more: Any) -> Workspace:
+            super().keep(workspace, new, store="file")
+            return super().keep(workspace, *given, **more)
+
+    context = new_context("cli")
+    context.__dict__["keeper"] = Late(context.index, context.stores)
+    with pytest.raises(Overtaken):
+        act(context, "restore", path=path)
+    assert read(new_context) == kept | {"prod": new}
 
 
 def test_a_new_key_that_waits_is_not_backed_up_and_that_is_said(
