@@ -51,6 +51,14 @@ def start(shell: Any) -> None:
     if shell is None or id(shell) in _guards:
         return
     guard = _guards[id(shell)] = _Guard(shell)
+    try:
+        _put_in_place(guard, shell)
+    except BaseException:  # half a guard would be taken for one: the next start would do nothing
+        stop(shell)
+        raise
+
+
+def _put_in_place(guard: _Guard, shell: Any) -> None:
     if not _unsubscribe:
         _unsubscribe.append(KNOWN.follow())
     KNOWN.needles()

@@ -85,8 +85,9 @@ class Known:
 
 
 def _environments() -> list[Any]:
-    """The environment as text, and where there is one, as bytes."""
-    return [os.environ, os.environb] if os.supports_bytes_environ else [os.environ]
+    """The environment as text, and where there is one, as bytes; not a dict that somebody put in their place."""
+    there = [os.environ, os.environb] if os.supports_bytes_environ else [os.environ]
+    return [environ for environ in there if hasattr(environ, "encodekey")]
 
 
 def _values() -> tuple[object, ...]:

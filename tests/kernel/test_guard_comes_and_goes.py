@@ -239,3 +239,13 @@ def test_a_damaged_history_is_reported(tmp_path):
     file.write_bytes(b"no database at all" * 100)
     with pytest.raises(history_files.MistralNbError, match="could not be looked through"):
         history_files.search(str(file), Watchlist(known=(make_key(),)))
+
+
+def test_a_start_that_fails_leaves_nothing_and_the_next_one_works(tmp_path):
+    with start_kernel(clean_environment(tmp_path, MISTRAL_API_KEY=KEY)) as kernel:
+        kernel.run("import os; K, ip = os.environ['MISTRAL_API_KEY'], get_ipython(); S = ip.kernel.session")
+        broken = kernel.run("kept = ip.events.register; ip.events.register = None\n%load_ext mistral_nb")
+        assert broken.error, broken.shown
+        assert kernel.run(f"{METHODS}\nprint(type(os.environ) is os._Environ)").text == "[False, False, False]\nTrue\n"
+        kernel.run("ip.events.register = kept\n%load_ext mistral_nb")
+        assert kernel.run("print(K)").text == f"{MARKER}\n"

@@ -130,3 +130,21 @@ def test_a_remembered_key_in_a_cell_is_recognised_whatever_its_shape(world, alph
         assert typed not in "".join(kernel.messages)
         ran = kernel.run(f"mistral_key = '{unknown}'; print(mistral_key)")
         assert (ran.text, ran.stderr) == (f"{unknown}\n", "")
+
+
+REPLACED = "import os; usual = os.environ\nos.environ = dict(os.environ)"
+
+
+def test_an_environment_that_is_a_plain_dict_is_looked_at(tmp_path):
+    key, late = make_text(), make_text()
+    with start_kernel(clean_environment(tmp_path, MISTRAL_API_KEY=key)) as kernel:
+        asked = f"print(os.environ['MISTRAL_API_KEY'], ''.join({list(late)!r}))"
+        kernel.run(REPLACED)
+        assert kernel.run(asked).text == f"{key} {late}\n"
+        loaded = kernel.run("%load_ext mistral_nb")
+        assert loaded.status == "ok", loaded.shown
+        assert kernel.run(f"os.environ['LLM_MISTRAL_KEY'] = ''.join({list(late)!r})").status == "ok"
+        assert kernel.run(asked).text == f"{MARKER} {MARKER}\n"
+        assert kernel.run("%unload_ext mistral_nb\nprint(type(os.environ), type(usual))").text == (
+            "<class 'dict'> <class 'os._Environ'>\n"
+        )
