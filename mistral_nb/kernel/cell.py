@@ -11,22 +11,32 @@ import contextlib
 import re
 from typing import Any
 
+from mistral_nb.kernel.patches import Patch
+
 MAGIC = "%%mistral_key"
 _FIRST_LINE = re.compile(rf"{MAGIC}(?:[ \t]+(?P<words>.*?))?[ \t]*(?:\n|$)")
 _MODULE, _ENTER, _REFUSE = "mistral_nb.magic", "in_this_cell", "refuse_this_cell"
 _LAST = "_mistral_nb_last"
+_patches: dict[int, Patch] = {}
 
 
 def install(shell: Any) -> None:
-    """Let this shell understand the cell magic. Once is enough; again does nothing."""
+    """Let this shell understand the cell magic. Once is enough; again does nothing.
+
+    Not by ``shell.ast_transformers``: while that list holds anything, IPython walks down every cell's
+    tree, which takes time and fails on one that is deeper than Python's stack, though it would run.
+    """
     uninstall(shell)
     shell.input_transformers_cleanup.append(as_code)
-    shell.ast_transformers.append(WithKey())
+    _patches[id(shell)] = Patch(shell, "transform_ast", lambda original: lambda tree: original(with_key(tree)))
 
 
 def uninstall(shell: Any) -> None:
-    for transformers in (shell.input_transformers_cleanup, shell.ast_transformers):
-        transformers[:] = [each for each in transformers if each is not as_code and not isinstance(each, WithKey)]
+    cleanup = shell.input_transformers_cleanup
+    cleanup[:] = [each for each in cleanup if each is not as_code]
+    patch = _patches.pop(id(shell), None)
+    if patch:
+        patch.remove()
 
 
 def as_code(lines: list[str]) -> list[str]:
@@ -51,14 +61,12 @@ def _other_magic(lines: list[str]) -> list[str]:
     return changed
 
 
-class WithKey(ast.NodeTransformer):
+def with_key(tree: Any) -> Any:
     """Puts what follows the call into its ``with``; a last expression is shown after it."""
-
-    def visit_Module(self, module: ast.Module) -> ast.Module:
-        with contextlib.suppress(RecursionError):  # IPython would drop us for it, and later cells with us
-            if module.body and _is_call(module.body[0]):
-                module.body = _within(module.body)
-        return module
+    with contextlib.suppress(RecursionError):  # the call stays, and refuses
+        if isinstance(tree, ast.Module) and tree.body and _is_call(tree.body[0]):
+            tree.body = _within(tree.body)
+    return tree
 
 
 def _within(body: list[ast.stmt]) -> list[ast.stmt]:

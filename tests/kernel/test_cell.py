@@ -13,7 +13,7 @@ from acting import PASSPHRASE
 from kernels import clean_environment, start_kernel
 
 from mistral_nb.api.sandbox import Sandbox
-from mistral_nb.kernel.cell import WithKey, as_code
+from mistral_nb.kernel.cell import as_code, with_key
 from mistral_nb.key import Secret
 from mistral_nb.store.index import Index
 from mistral_nb.store.life import LifeKeeper
@@ -224,12 +224,23 @@ def test_it_can_be_timed(world, expression):
     assert in_use(kernel) == "dev"
 
 
+@pytest.mark.parametrize("first", ["", "%%mistral_key prod\n"])
+def test_a_cell_that_is_deeper_than_python_s_stack_runs(world, first):
+    kernel, _, _ = world
+    deep = f"x = {'-' * 980}1\nprint(x)"
+    assert kernel.run(first + deep).text.endswith("1\n")
+    walks = "import ast; get_ipython().ast_transformers.append(ast.NodeTransformer())"
+    kernel.run(walks)
+    assert kernel.run(first + deep).error.name == "RecursionError"  # were ours in that list, it would be so
+    kernel.run("get_ipython().ast_transformers.clear()")
+
+
 def test_without_the_step_on_the_tree_no_cell_runs(world):
     kernel, _, _ = world
-    kernel.run("t = get_ipython().ast_transformers; kept = t[:]; t.clear()")
+    kernel.run("ip = get_ipython(); kept = ip.transform_ast; del ip.transform_ast")
     ran = kernel.run("%%mistral_key prod\nprint('ran')")
     assert (ran.status, ran.text) == ("error", "")
-    kernel.run("get_ipython().ast_transformers[:] = kept")
+    kernel.run("ip.transform_ast = kept")
     assert kernel.run("%%mistral_key prod\nprint('ran')").text.endswith("ran\n")
 
 
@@ -249,4 +260,4 @@ def test_other_cells_are_the_same_objects():
     assert as_code(["%%mistral_keys prod\n"]) == ["%%mistral_keys prod\n"]
     tree = ast.parse("1")
     before = tree.body
-    assert WithKey().visit(tree).body is before
+    assert with_key(tree).body is before
