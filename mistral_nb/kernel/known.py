@@ -50,8 +50,8 @@ class Known:
                 for secret in secrets_in({os.fsdecode(name): os.fsdecode(value)}):
                     self.add(secret)
 
-        def reduce_as_usual(this: Any, protocol: Any) -> Any:  # a copy goes elsewhere, perhaps to a worker
-            made, (_, *given), *state = usual.__reduce_ex__(this, protocol)
+        def reduce_as_usual(this: Any, _protocol: Any) -> Any:  # a copy goes elsewhere, perhaps to a worker
+            made, (_, *given), *state = usual.__reduce_ex__(this, 1)  # later ones refuse another class than ours
             return made, (usual, *given), *state
 
         watched = type(usual.__name__, (usual,), {"__setitem__": set_and_learn, "__reduce_ex__": reduce_as_usual})

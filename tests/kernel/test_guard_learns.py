@@ -107,6 +107,25 @@ def test_the_environment_is_given_back(recorder):
     recorder.kernel.run("%load_ext mistral_nb")
 
 
+PICKLED = """
+import io, os, pickle
+class ForAWorker(pickle.Pickler):
+    "As cloudpickle's, which joblib uses: functions of functions can be sent, too."
+    def reducer_override(self, value):
+        return (str, ()) if '<locals>' in getattr(value, '__qualname__', '') else NotImplemented
+def there(protocol):
+    file = io.BytesIO()
+    ForAWorker(file, protocol).dump(os.environ)
+    return type(pickle.loads(file.getvalue())) is os._Environ
+print([there(protocol) for protocol in range(6)])
+"""
+
+
+def test_the_environment_can_be_sent_to_a_worker(recorder):
+    ran = recorder.kernel.run(PICKLED)
+    assert ran.text == f"{[True] * 6}\n", ran.shown
+
+
 def text_of(alphabet):
     while True:
         text = "".join(random.SystemRandom().choices(alphabet, k=32))
