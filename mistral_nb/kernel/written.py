@@ -5,7 +5,6 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from typing import Any
 
 from mistral_nb.files import write_atomically
@@ -14,6 +13,7 @@ from mistral_nb.kernel.patches import MagicPatches
 
 _REWRITTEN = ("notebook", "history", "save")  # of these the marker loses nothing
 _AS_THEY_ARE = ("writefile", "store", "logstart")  # the person's own content, or a file still open
+_TO_FILE = re.compile(r"-[noptuy]*f(?P<file>.*)")  # %history's, which may stand behind others: -nf
 _REDIRECTED = re.compile(r">\s*([^\s>]+)")
 
 Looking = Callable[[], Needles]
@@ -52,8 +52,8 @@ class Written:
         words = [os.path.expanduser(word) for word in _split(line)]
         plain = [word for word in words if not word.startswith("-")]
         if name == "history":
-            yield from (after for word, after in pairwise(words) if word == "-f")
-            yield from (word[2:] for word in words if word.startswith("-f"))
+            flags = map(_TO_FILE.fullmatch, words)
+            yield from (flag["file"] or after for flag, after in zip(flags, [*words[1:], ""], strict=True) if flag)
         elif name == "store":
             root = getattr(getattr(self._shell, "db", None), "root", None)
             yield from (os.path.join(str(root), "autorestore", word) for word in plain if root)

@@ -4,6 +4,7 @@ import queue
 import time
 
 import pytest
+from kernels import clean_environment, start_kernel
 from keys import make_text
 from leaks import found, longest_run
 from recorder import recorded_kernel
@@ -259,6 +260,20 @@ def test_what_a_magic_writes_holds_the_marker_or_is_told(kernel, code, file, tol
     assert kernel.run(f"print(K in open('{file}').read())").text == f"{told}\n"
     if not told:
         assert kernel.run(f"print('MISTRAL_API_KEY redacted' in open('{file}').read())").text == "True\n"
+
+
+@pytest.mark.parametrize("flags", ["-f", "-nf", "-onpf", "-yf"])
+def test_what_was_typed_before_the_guard_is_not_written_by_history(tmp_path, flags):
+    key, (before, after) = make_text(), (tmp_path / "before.txt", tmp_path / "after.txt")
+    with start_kernel(clean_environment(tmp_path)) as kernel:
+        kernel.run(f"x = '{key}'")
+        kernel.run(f"%history {flags} {before} 1-9")
+        kernel.run("import os; os.environ['MISTRAL_API_KEY'] = x\n%load_ext mistral_nb")
+        ran = kernel.run(f"%history {flags} {after} 1-9")
+        assert ran.status == "ok", ran.shown
+    assert key in before.read_text()
+    assert key not in after.read_text()
+    assert MARKER in after.read_text()
 
 
 def test_store_tells_that_its_file_holds_the_key(kernel):
