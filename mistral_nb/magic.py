@@ -40,6 +40,7 @@ def load(shell: Any) -> None:
 def unload(shell: Any) -> None:
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop(NAME, None)
+    shell.strdispatchers["complete_command"].strs.pop(f"%{NAME}", None)
     cell.uninstall(shell)
     guard.stop(shell)
 

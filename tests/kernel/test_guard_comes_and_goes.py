@@ -249,3 +249,26 @@ def test_a_start_that_fails_leaves_nothing_and_the_next_one_works(tmp_path):
         assert kernel.run(f"{METHODS}\nprint(type(os.environ) is os._Environ)").text == "[False, False, False]\nTrue\n"
         kernel.run("ip.events.register = kept\n%load_ext mistral_nb")
         assert kernel.run("print(K)").text == f"{MARKER}\n"
+
+
+TRACES = """
+def names(): return [
+    *(sorted(vars(there)) for there in (S, ip, ip.history_manager, ip.magics_manager, ip.logger)),
+    {kind: sorted(table) for kind, table in ip.magics_manager.magics.items()},
+    {kind: list(map(repr, callbacks)) for kind, callbacks in ip.events.callbacks.items()},
+    {event: {name: len(c.chain) for name, c in d.strs.items()} for event, d in ip.strdispatchers.items()},
+    *map(repr, [*ip.input_transformers_cleanup, *ip.ast_transformers, *ip.kernel.shell_handlers.items()]),
+    (type(os.environ), type(os.environb)), sorted(t.name for t in threading.enumerate()),
+]
+before = names()
+"""
+
+
+def test_unloading_leaves_no_trace(tmp_path):
+    with recorded_kernel(tmp_path, KEY, guarded=False) as recorder:
+        kernel, same = recorder.kernel, "print([now for then, now in zip(before, names()) if then != now])"
+        kernel.run(f"%history -n 1\nip.db\n{TRACES}")  # with what IPython makes at first use
+        kernel.run("%load_ext mistral_nb")
+        assert kernel.run(same).text != "[]\n"
+        kernel.run("%reload_ext mistral_nb\n%unload_ext mistral_nb")
+        assert kernel.run(same).text == "[]\n"
