@@ -266,8 +266,11 @@ before = names()
 
 def test_unloading_leaves_no_trace(tmp_path):
     with recorded_kernel(tmp_path, KEY, guarded=False) as recorder:
-        kernel, same = recorder.kernel, "print([now for then, now in zip(before, names()) if then != now])"
-        kernel.run(f"%history -n 1\nip.db\n{TRACES}")  # with what IPython makes at first use
+        kernel, same = (
+            recorder.kernel,
+            "print([now for then, now in zip(before, names()) if then != now])",
+        )
+        kernel.run(f"%history -n 1\nip.db\nip._last_input_line = ''\n{TRACES}")  # what IPython makes at first use
         kernel.run("%load_ext mistral_nb")
         assert kernel.run(same).text != "[]\n"
         kernel.run("%reload_ext mistral_nb\n%unload_ext mistral_nb")
