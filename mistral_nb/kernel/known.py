@@ -79,7 +79,7 @@ class Known:
         count, needles = self._needles
         if count != len(self._secrets):  # without a lock: a fork would copy it locked
             secrets = tuple(self._secrets)
-            needles = Needles(secrets)
+            needles = Needles(secrets[count:], needles)
             self._needles = (len(secrets), needles)
         return needles
 

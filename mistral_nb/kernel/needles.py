@@ -61,11 +61,12 @@ class _Anchor(NamedTuple):
 class Needles:
     """What to look for; false when there is nothing. Immutable, so that threads can share it."""
 
-    def __init__(self, secrets: Iterable[Secret] = ()) -> None:
-        self.forms: list[Form] = []
-        self._anchors: list[_Anchor] = []
-        self._percent: list[_Anchor] = []
-        self._wide: list[_Anchor] = []
+    def __init__(self, secrets: Iterable[Secret] = (), others: "Needles | None" = None) -> None:
+        """``others``: what is looked for already; making it anew for each new secret would add up."""
+        self.forms: list[Form] = [*others.forms] if others else []
+        self._anchors: list[_Anchor] = [*others._anchors] if others else []
+        self._percent: list[_Anchor] = [*others._percent] if others else []
+        self._wide: list[_Anchor] = [*others._wide] if others else []
         for secret in secrets:
             self._add_plain(secret)
             self._add_wide(secret)
@@ -152,11 +153,13 @@ class Needles:
 
     def _add_plain(self, secret: Secret) -> None:
         text = secret.reveal()
-        form = Form(text, FRAGMENT)
+        written = ways.written(text)
         if _SAFE.fullmatch(text):
+            form = Form(text, FRAGMENT)
             self.forms.append(form)
             self._anchors += _anchors_of(form)
-        for way in sorted(ways.written(text) - {form.text for form in self.forms}):
+            written -= {text}
+        for way in sorted(written):
             self._add_whole(Form(way, len(way)), self._anchors)
 
     def _add_wide(self, secret: Secret) -> None:

@@ -208,3 +208,15 @@ def test_without_secrets_there_is_nothing_to_look_for():
 def test_nothing_shows_the_key():
     assert TEXT not in repr(NEEDLES) + repr(NEEDLES.forms) + repr(NEEDLES._anchors + NEEDLES._wide)
     assert TEXT[8:15] not in repr(NEEDLES._anchors + NEEDLES._wide).replace("\\0", "")
+
+
+def test_a_secret_that_comes_later_is_looked_for_beside_the_others():
+    one, two = make_key(), make_key()
+    first = Needles([one])
+    both = Needles([two], first)
+    text = f"{one.reveal()} {two.reveal().encode().hex()}"
+    assert both.redact(text) == f"{MARKER} {MARKER}"
+    assert both.forms[: len(first.forms)] == first.forms  # the very same, not made again
+    assert two.reveal().encode().hex() in first.redact(text)  # which stayed as it was
+    wide = f"{one.reveal()} {two.reveal()}".encode("utf-16-le")
+    assert both.mask(wide) == f"{'*' * 32} {'*' * 32}".encode("utf-16-le")
