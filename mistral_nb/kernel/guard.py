@@ -7,7 +7,7 @@ neither replies nor comms nor prompts.
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from mistral_nb.kernel import literals, recording, writeback, written
@@ -69,9 +69,7 @@ def _put_in_place(guard: _Guard, shell: Any) -> None:
         guard.patches += recording.terminal_patches(shell, KNOWN.needles)
         guard.ending.append(recording.echo_patches(shell, KNOWN.needles).remove)
     guard.patches += recording.patches(shell, KNOWN.needles)
-    handlers = getattr(getattr(shell, "kernel", None), "shell_handlers", None) or {}
-    if "comm_msg" in handlers:
-        guard.patches.append(EntryPatch(handlers, "comm_msg", writeback.refusing))
+    guard.patches += _handler_patches(getattr(shell, "kernel", None))
     shell.events.register("pre_run_cell", _before_cell)
     guard.ending.append(lambda: shell.events.unregister("pre_run_cell", _before_cell))
     guard.ending.append(written.Written(shell, KNOWN.needles).remove)
@@ -79,6 +77,16 @@ def _put_in_place(guard: _Guard, shell: Any) -> None:
         from mistral_nb.kernel.descriptors import guard_descriptors
 
         guard.ending.append(guard_descriptors(KNOWN.needles))
+
+
+def _handler_patches(kernel: Any) -> Iterator[EntryPatch]:
+    """What a kernel does with requests that bring a key along, or the marker."""
+    handlers = getattr(kernel, "shell_handlers", None) or {}
+    if "comm_msg" in handlers:
+        yield EntryPatch(handlers, "comm_msg", writeback.refusing)
+    handlers = getattr(getattr(kernel, "debugger", None), "started_debug_handlers", None) or {}
+    if "dumpCell" in handlers:
+        yield EntryPatch(handlers, "dumpCell", lambda usual: written.dumping(usual, literals.notice, KNOWN.needles))
 
 
 def stop(shell: Any) -> None:

@@ -65,6 +65,21 @@ class Written:
             yield from (f"{word}.{ending}" for word in plain for ending in ("py", "ipy") if name == "save")
 
 
+def dumping(original: Callable[..., Any], notice: Callable[[str], Any], needles: Looking) -> Callable[..., Any]:
+    """For a debugger's way to put a cell's source into a file: its name is that of the true text, its lines are too."""
+
+    async def dump_cell(message: dict[str, Any]) -> Any:
+        reply = await original(message)
+        try:
+            notice(message["arguments"]["code"])
+            _cleaned(reply["body"]["sourcePath"], needles(), rewrite=True)
+        except Exception:  # noqa: BLE001, whatever it is, the cell can be debugged
+            _say("What the debugger wrote of this cell could not be looked through for keys.")
+        return reply
+
+    return dump_cell
+
+
 def _cleaned(path: str, needles: Needles, rewrite: bool) -> bool:
     """Whether a file holds a secret, as JSON or as a plain text has it; with ``rewrite`` it did."""
     with open(path, "rb") as file:

@@ -2,6 +2,7 @@
 
 import queue
 import time
+from pathlib import Path
 
 import pytest
 from kernels import clean_environment, start_kernel
@@ -315,3 +316,20 @@ def test_the_marker_is_not_written_back_into_a_widget(recorder):
 def test_status_and_doctor_say_that_the_kernel_is_guarded(kernel):
     assert "this kernel  guarded" in kernel.run("%mistral_key status").shown
     assert "this kernel" in kernel.run("%mistral_key doctor").shown
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_what_the_debugger_writes_of_a_cell_holds_the_marker(tmp_path, guarded):
+    typed, arguments = make_text(), {"adapterID": "x"}
+    with recorded_kernel(tmp_path, KEY, guarded=guarded) as recorder:
+        recorder.request(
+            "control", "debug_request", {"type": "request", "seq": 1, "command": "initialize", "arguments": arguments}
+        )
+        code = f"one = '{KEY}'\nmistral_key = '{typed}'\n__import__('sys')._getframe().f_code.co_filename"
+        asked = {"type": "request", "seq": 2, "command": "dumpCell", "arguments": {"code": code}}
+        reply = recorder.request("control", "debug_request", asked)
+        file = Path(reply["content"]["body"]["sourcePath"])
+        data = file.read_text()
+        assert [key in data for key in (KEY, typed)] == [not guarded] * 2
+        assert data.count("\n") == 2
+        assert recorder.kernel.run(code).results[0]["text/plain"] == f"'{file}'"  # as breakpoints need it
