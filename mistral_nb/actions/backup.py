@@ -1,6 +1,7 @@
 """`backup`: the keys of the encrypted file, with what is noted on them, sealed in one file."""
 
 import os
+import shlex
 from collections.abc import Generator
 from functools import partial
 
@@ -36,7 +37,7 @@ def action(context: Context, path: str, yes: bool = False) -> Action:
     if backups.read(path, passphrase) != backup:
         raise StoreError(f"The backup {path} does not read back as it was written.", "Check the disk it is on.")
     others = [name for name, entry in contents.workspaces.items() if entry.store != FILE]
-    notes = [f"It opens with the passphrase of today: {context.typed('restore PATH')} reads it."]
+    notes = [f"It opens with the passphrase of today: {context.typed(f'restore {shlex.quote(path)}')} reads it."]
     if others:
         notes.append(f"Not in it, since they are not in the encrypted file: {', '.join(others)}.")
     notes += [

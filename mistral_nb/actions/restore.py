@@ -38,6 +38,7 @@ def action(context: Context, path: str, replace: bool = False) -> Action:
 
 def _read(context: Context, path: str) -> Generator[Ask | Step, Answer, Backup]:
     """With the encrypted file's passphrase; where that does not open it, another one is asked for."""
+    backups.check(path)  # nobody types a passphrase for a file that is not there
     vault = context.stores[FILE]
     wrong: StoreError = PassphraseNeeded("The backup needs its passphrase.", "Run it where that can be typed.")
     try:

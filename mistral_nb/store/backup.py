@@ -56,10 +56,15 @@ def read(path: str, passphrase: Secret) -> Backup:
     )
 
 
+def check(path: str) -> None:
+    """Raises what `read` raises of a file that no passphrase opens."""
+    unpack(_bytes(path), path, _REPAIR)
+
+
 def is_backup(path: str) -> bool:
     """Whether a file is one of ours, whatever its passphrase."""
     try:
-        unpack(_bytes(path), path, _REPAIR)
+        check(path)
     except StoreError:
         return False
     return True

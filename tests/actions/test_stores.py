@@ -2,6 +2,7 @@
 
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -275,6 +276,24 @@ def test_a_damaged_backup_is_said_and_changes_nothing(
         act(new_context(), "restore", path=str(path))
     assert str(path) in str(caught.value)
     assert read(new_context) == kept
+
+
+def test_no_passphrase_is_asked_for_a_backup_that_is_not_there(
+    new_context: NewContext, environ: dict[str, str], tmp_path: Path
+) -> None:
+    del environ["MISTRAL_NB_PASSPHRASE_FILE"]
+    with pytest.raises(StoreError, match="No such file"):  # without the check: PassphraseNeeded
+        act(new_context(), "restore", path=str(tmp_path / "nosuch"))
+
+
+def test_the_next_step_of_a_backup_can_be_typed_as_it_stands(
+    kept: dict[str, Key], new_context: NewContext, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "a backup")
+    step = (
+        act(new_context("cli"), "backup", path=path).report.notes[0].partition("mistral-nb ")[2].partition(" reads")[0]
+    )
+    assert shlex.split(step) == ["restore", path]
 
 
 def test_the_encrypted_file_itself_is_no_backup(kept: dict[str, Key], new_context: NewContext) -> None:
