@@ -5,9 +5,14 @@ import sys
 import warnings
 
 from mistral_nb.errors import Cancelled, CannotAsk
-from mistral_nb.key import Secret
+from mistral_nb.key import Secret, key_shaped
 from mistral_nb.report import Answer, Ask
 from mistral_nb.terminal import harmless
+
+_SHOWN = (
+    "This looks like a key, and it was not taken. This question shows what is typed: clear the screen or this "
+    "output, and paste the key where it is asked for, masked.\n"
+)
 
 
 def ask_person(ask: Ask) -> Answer:
@@ -33,6 +38,9 @@ def _masked(ask: Ask) -> Secret:
 def _plain(ask: Ask) -> str:
     while True:
         given = _read_line(_prompt(ask)).strip()
+        if key_shaped(given):
+            sys.stderr.write(_SHOWN)
+            continue
         if not ask.choices or (not given and ask.default is not None):
             return given
         matches = [choice for choice in ask.choices if given and choice.startswith(given)]

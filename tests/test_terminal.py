@@ -3,8 +3,9 @@
 import io
 
 import pytest
+from keys import make_text
 
-from mistral_nb.asker import _prompt
+from mistral_nb.asker import _prompt, ask_person
 from mistral_nb.report import Ask
 from mistral_nb.terminal import harmless, write
 
@@ -27,3 +28,15 @@ def test_a_terminal_that_knows_only_ascii_gets_what_it_can_show() -> None:
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     write(out, "✓ …Ug6Y")
     assert out.buffer.getvalue() == b"? ?Ug6Y\n"
+
+
+@pytest.mark.parametrize("choices", [("dev", "prod"), ()])
+def test_a_key_pasted_at_an_open_question_is_not_taken_and_said(
+    choices: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = make_text()
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{key}\ndev\n"))  # what `input` reads can't be passed in
+    assert ask_person(Ask("workspace", "Which workspace?", choices=choices)) == "dev"
+    told = capsys.readouterr().err
+    assert "looks like a key" in told
+    assert key not in told
