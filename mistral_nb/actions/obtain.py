@@ -50,7 +50,7 @@ def obtain(context: Context, wishes: Wishes) -> Generator[Ask | Step, Answer, Ob
     key = yield from ask_key.ask_for_key(context, wishes.workspace, _form(context, wishes))
     yield from occupied.meant_though_revoked(context, key)
     session.enter(key, context.index)
-    verdict = yield from _verified(context, key)
+    verdict = yield from _verified(context, key, wishes.workspace)
     workspace = wishes.workspace or (yield from _name_it(verdict, key))
     target = yield from occupied.free_or_replaced(context, workspace, key, wishes.yes)
     expires = wishes.expires
@@ -75,11 +75,11 @@ def _form(context: Context, wishes: Wishes) -> Form:
     return Form({name: value for name, value in given.items() if value is not None}, kept, OWN_KEYS)
 
 
-def _verified(context: Context, key: Key) -> Generator[Ask | Step, Answer, Verdict]:
+def _verified(context: Context, key: Key, wished: str | None) -> Generator[Ask | Step, Answer, Verdict]:
     yield Step("Asking Mistral about it …")
     verdict = context.verify(key, context.config.api)
     if verdict.accepts_key is not False:
-        yield Step(verdict.sentence + (_whose(verdict) if context.form else ""))
+        yield Step(verdict.sentence + (_whose(verdict) if context.form else _elsewhere(verdict, wished)))
         return verdict
     answer = yield Ask("keep refused", f"{verdict.sentence} Keep it anyway?", choices=("yes", "no"), default="no")
     if answer != "yes":
@@ -94,6 +94,14 @@ def _whose(verdict: Verdict) -> str:
     organisation = f" organisation {identity.organisation}" if identity.organisation else ""
     joined = " of".join(filter(None, (workspace, organisation)))
     return f" It belongs to{joined}." if joined else ""
+
+
+def _elsewhere(verdict: Verdict, wished: str | None) -> str:
+    """Said where the key is not of the workspace that was named: the wrong one was copied, perhaps."""
+    workspace = verdict.identity.workspace if verdict.identity else None
+    if not wished or not workspace or choose.slug(workspace) == choose.slug(wished):
+        return ""
+    return f" At Mistral it belongs to workspace {workspace}."
 
 
 def _name_it(verdict: Verdict, key: Key) -> Generator[Ask | Step, Answer, str]:

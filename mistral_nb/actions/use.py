@@ -38,6 +38,8 @@ def action(context: Context, workspace: str | None = None, force: bool = False, 
         return there
     if choice.name and entry:
         return (yield from _kept(context, choice, entry))
+    if choice.name and context.kept() and context.interactive and not context.form:  # mistyped, perhaps
+        yield Step(f"No key is kept here for {choice.name}; there is one for {', '.join(context.kept())}.")
     got = yield from obtain.obtain(context, obtain.Wishes(workspace=choice.name))
     return placed(
         context, got.key, got.workspace, f"what you typed, kept in {store_name(got.entry)}", notes=got.notes()

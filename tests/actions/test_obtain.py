@@ -269,3 +269,21 @@ def test_a_key_that_a_cell_held_is_offered_first(new_context, sandbox, monkeypat
     again = new_context("magic", interactive=True)
     acted = act(again, "add", {"key": sandbox.make_key()}, workspace="b", expires="never")
     assert "from a cell" not in acted.person.names
+
+
+@pytest.mark.parametrize(("wished", "said"), [("prod", True), ("team-research", False), (None, False)])
+def test_a_key_of_another_workspace_than_the_named_one_is_told(
+    wished: str | None, said: bool, new_context: NewContext, sandbox: Sandbox
+) -> None:
+    key = sandbox.make_key(workspace="Team Research")
+    acted = act(new_context(), "add", {"key": key, "workspace": "dev", "expires": ""}, workspace=wished)
+    assert ("The API accepts the key. At Mistral it belongs to workspace Team Research." in acted.steps) is said
+
+
+def test_a_workspace_without_a_key_is_told_before_its_key_is_asked_for(
+    new_context: NewContext, sandbox: Sandbox
+) -> None:
+    answers = {"key": sandbox.make_key(), "expires": ""}
+    assert "No key is kept" not in act(new_context(interactive=True), "use", answers, workspace="dev").shown
+    acted = act(new_context(interactive=True), "use", answers | {"key": sandbox.make_key()}, workspace="prdo")
+    assert acted.steps[0] == "No key is kept here for prdo; there is one for dev."
