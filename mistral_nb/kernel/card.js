@@ -259,7 +259,7 @@ class Card {
     this.input = null;
     if (ask.choices.length && ask.choices.length <= 3) {
       this.question.append(make("div", { id, class: "asked" }, ask.question));
-      const label = (choice) => choice[0].toUpperCase() + choice.slice(1);
+      const label = (choice) => (ask.name === "workspace" ? choice : choice[0].toUpperCase() + choice.slice(1)); // a name is shown as it is typed
       const buttons = ask.choices.map((choice) => this.button(label(choice), () => this.answer({ [ask.name]: choice }), choice === ask.default ? "primary" : ""));
       for (const button of buttons) button.setAttribute("aria-describedby", id);
       this.actions.replaceChildren(...buttons, cancel);
