@@ -205,7 +205,7 @@ def _what_is_wrong(text: str) -> NotAKey | None:
     findings = (
         ("empty", not text, "Nothing was given."),
         ("marker", MARKER.strip("[]") in text, "This is the marker left where a key was removed."),
-        ("placeholder", is_placeholder(text), "This is a placeholder, not a key."),
+        ("placeholder", is_placeholder(text), f"This is a placeholder or too short: {sized}"),
         ("characters", not _ALLOWED.fullmatch(text), "This holds characters that no Mistral key has."),
         ("short", len(text) < SHORTEST, f"This is too short: {sized}"),
         ("long", len(text) > LONGEST, f"This is too long: {sized}"),

@@ -46,7 +46,7 @@ class Step(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One line of a report; ``repair`` is what to do about it."""
+    """One line of a report; ``repair`` is what to do about it. A value of several lines hangs below itself."""
 
     label: str
     value: str
@@ -85,7 +85,8 @@ def as_text(report: Report) -> str:
     width = max((len(row.label) for row in report.rows), default=0)
     lines = [report.title] if report.title else []
     for row in report.rows:
-        lines.append(f"  {SIGNS[row.state]} {row.label:<{width}}  {row.value}".rstrip())
+        value = row.value.replace("\n", f"\n{'':<{width + 6}}")
+        lines.append(f"  {SIGNS[row.state]} {row.label:<{width}}  {value}".rstrip())
         if row.repair:
             lines.append(f"    {'':<{width}}  → {row.repair}")
     return "\n".join([*lines, *report.notes])

@@ -324,5 +324,6 @@ def test_help_lists_the_sub_commands_and_the_options_of_one(environ: Env) -> Non
     listed = run(environ, "help").stdout
     assert all(f"\n    {name} " in listed for name in commands(CLI))
     assert "--" not in listed.replace("run -- CMD", "").replace("--expires, --name and --protected", "")
+    assert max(map(len, listed.splitlines())) <= 80  # a terminal would cut words in two
     told = run(environ, "help", "rotate").stdout
     assert "--keep-old" in told and "usable, as WORKSPACE-old" in told

@@ -26,8 +26,8 @@ def test_it_shows_the_main_job_and_leaves_nothing_behind(environ: dict[str, str]
         "none of the",
         "second kernel has the key without asking",
         "was accepted by the API",
-        'Saved past Jupyter\'s hook it reads: api_key="[MISTRAL_API_KEY redacted]"',
-        'Committed past the git filter it reads: api_key="[MISTRAL_API_KEY redacted]"',
+        'Saved through Jupyter\'s save hook it reads: api_key="[MISTRAL_API_KEY redacted]"',
+        'Committed through the git filter it reads: api_key="[MISTRAL_API_KEY redacted]"',
     ):
         assert f"{part}" in shown
     assert _files(temporary) == []

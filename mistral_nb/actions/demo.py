@@ -136,7 +136,7 @@ def _saved(stage: Stage) -> Generator[Step, Answer, None]:
         ) from None
     _check("the save hook", stage.key.reveal().encode() not in written, "the key was saved")
     _check("the save hook", MARKER.encode() in written, "the marker is not where the key was")
-    yield Step(f'✓ The key was pasted into a cell. Saved past Jupyter\'s hook it reads: api_key="{MARKER}"')
+    yield Step(f'✓ The key was pasted into a cell. Saved through Jupyter\'s save hook it reads: api_key="{MARKER}"')
 
 
 def _committed(stage: Stage) -> Generator[Step, Answer, None]:
@@ -150,7 +150,7 @@ def _committed(stage: Stage) -> Generator[Step, Answer, None]:
     done = committed(source, os.path.join(stage.folder, "repository"), stage.environ)
     _check("the git filter", MARKER in done.source, "the notebook was not stored as it should be")
     _check("the git filter", stage.key.reveal().encode() not in done.objects, "the object database holds the key")
-    yield Step(f"✓ Committed past the git filter it reads: {done.source.partition('(')[2].rstrip(')')}")
+    yield Step(f"✓ Committed through the git filter it reads: {done.source.partition('(')[2].rstrip(')')}")
 
 
 STEPS: tuple[Callable[[Stage], Generator[Ask | Step, Answer, None]], ...] = (

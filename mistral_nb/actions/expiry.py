@@ -90,7 +90,7 @@ def sentence(workspace: Workspace, today: date) -> tuple[str, State]:
     """How a key's expiry is said, and how serious it is."""
     left = days_left(workspace, today)
     if left is None:
-        return ("never", "") if workspace.expiry_known else ("unknown: Mistral's console shows it", "")
+        return ("never", "") if workspace.expiry_known else ("unknown (Mistral's console shows it)", "")
     if left < 0:
         return f"EXPIRED on {workspace.expires}, {-left} day{'s' * (left != -1)} ago", "bad"
     if left == 0:

@@ -10,7 +10,7 @@ from mistral_nb.api.verdict import OWN_KEYS
 from mistral_nb.errors import MistralNbError, WrongUsage
 from mistral_nb.key import Key
 from mistral_nb.report import Action, Report, Row, State
-from mistral_nb.store.index import ADMIN, RETIRED
+from mistral_nb.store.index import ADMIN, COMPROMISED, RETIRED
 
 _TOO_NEW = "Mistral refuses it, but it is only minutes old and may yet be accepted: it stays here"
 
@@ -26,7 +26,8 @@ def action(context: Context, named: str | None) -> Action:
         yield from admin_key.agree_to_host(context)
         admin_key.verify(context)
     if not old and kept is None:
-        raise WrongUsage(f"No old key of {name or 'a workspace'} is stored here.", _tails(context))
+        todo = _revoked(context, name) or _tails(context)
+        raise WrongUsage(f"No old key of {name or 'a workspace'} is stored here.", todo)
     rows: list[Row] = []
     codes: list[int] = []
     for aside in old:
@@ -62,6 +63,12 @@ def _about(context: Context, tail: str, key: Key | None, page: str, forget: str 
     state: State = "ok"
     gone = "Mistral refuses it: it is deleted there" + ("" if forget else ", and now here")
     return Row(f"…{tail}", gone, state, forget), 0
+
+
+def _revoked(context: Context, name: str) -> str:
+    """A revoked key is no old key: `revoke` itself asks about it."""
+    tails = [aside.tail for aside in context.keeper.asides(name) if aside.state == COMPROMISED]
+    return f"About the revoked …{tails[-1]}: {context.typed(f'revoke {name}')}" if name and tails else ""
 
 
 def _tails(context: Context) -> str:
