@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from mistral_nb.actions.context import Context
 from mistral_nb.actions.files import Bar
-from mistral_nb.errors import Cancelled
+from mistral_nb.errors import Cancelled, WrongUsage
 from mistral_nb.report import Action, Answer, Ask, Report, Row, Step
 from mistral_nb.watch import gather
 
@@ -22,6 +22,8 @@ def action(context: Context, revisions: str = "", replacement_file: str | None =
     from mistral_nb.git.plumbing import Git
 
     git = Git(context.folder, context.environ)
+    if b"not a git repository" in git.run("rev-parse", "--git-dir").stderr:
+        raise WrongUsage("This is not a git repository.", "Go into one, or scan files: mistral-nb scan PATH…")
     words = tuple(revisions.split()) or history.EVERYTHING
     result = yield from _scanned(git, words)
     keys = history.keys(result.found)

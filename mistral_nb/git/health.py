@@ -29,7 +29,11 @@ def standing(git: Git, home: str) -> Standing:
     others = {name: at for name, at in has.items() if name != driver.NAME}
     rows = [_driver_row(where.git, ours, home)]
     if driver.NAME in has:
-        rows.append(Row("attributes", f"{len(has[driver.NAME])} notebooks here go through the filter", "ok"))
+        many = len(has[driver.NAME])
+        value = (
+            "1 notebook here goes through the filter" if many == 1 else f"{many} notebooks here go through the filter"
+        )
+        rows.append(Row("attributes", value, "ok"))
     for name, at in others.items():
         what = "no filter" if name in (attributes.NONE, "unset") else f"the filter {name}"
         shown = ", ".join(at[:3]) + (f" and {len(at) - 3} more" if len(at) > 3 else "") or "new notebooks"

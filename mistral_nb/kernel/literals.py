@@ -7,7 +7,7 @@ from mistral_nb import config, session, watch
 from mistral_nb.errors import MistralNbError
 from mistral_nb.kernel.known import KNOWN
 from mistral_nb.key import Key, fingerprint, key_or_none
-from mistral_nb.store.index import Index
+from mistral_nb.store.index import COMPROMISED, Contents, Index
 
 _RUN = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{16,128}(?![A-Za-z0-9_-])")
 _MIX = re.compile(r"(?=.*[0-9])(?=.*[A-Z])(?=.*[a-z])")  # as all but one in 250 keys
@@ -62,7 +62,14 @@ def _without(code: str, key: Key) -> str:
 
 
 def _sentence(key: Key) -> str:
-    if _is_kept(key):
+    contents = _index()
+    seen = contents and contents.seen.get(key.fingerprint)
+    if seen and seen.state == COMPROMISED:
+        return (
+            f"This cell holds the key …{key.tail}, which was revoked here, as leaked. Saving redacts it in the cell. "
+            "Put another in its place:  %mistral_key"
+        )
+    if contents and any(entry.fingerprint == key.fingerprint for entry in contents.workspaces.values()):
         return (
             f"This cell holds the key …{key.tail} in clear. It is kept here already; saving redacts it in the cell. "
             "Put in its place:  %mistral_key"
@@ -74,9 +81,8 @@ def _sentence(key: Key) -> str:
     )
 
 
-def _is_kept(key: Key) -> bool:
+def _index() -> Contents | None:
     try:
-        kept = Index(config.home(os.environ)).read().workspaces
+        return Index(config.home(os.environ)).read()
     except MistralNbError:  # is reported elsewhere; here it only costs a word
-        return False
-    return any(entry.fingerprint == key.fingerprint for entry in kept.values())
+        return None

@@ -237,6 +237,8 @@ def test_outside_of_a_repository_it_says_so(env: dict[str, str], tmp_path: Path)
     (tmp_path / "nowhere").mkdir()
     with pytest.raises(Exception, match="not a git repository"):
         scan(Repo(tmp_path / "nowhere", env, make=False))
+    with pytest.raises(WrongUsage, match="Go into one, or scan files"):
+        Repo(tmp_path / "nowhere", env, make=False).act("scan", paths=[], git_history="")
 
 
 def test_a_tree_that_is_not_here_is_told(bare: Repo, key: Key, tmp_path: Path) -> None:

@@ -221,6 +221,18 @@ def test_a_literal_is_noted_once_a_cell_before_the_cell_runs(kernel):
     assert "In[-2]" not in kernel.run("print(len(In))").stderr
 
 
+def test_a_revoked_key_in_a_cell_is_not_offered_for_keeping(kernel):
+    typed = make_text()
+    ran = kernel.run(
+        "from mistral_nb import config; from mistral_nb.key import Key; from mistral_nb.store.index import Index\n"
+        f"Index(config.home(os.environ)).remember(Key(''.join({list(typed)!r})), 'compromised')"
+    )
+    assert not ran.error, ran.shown
+    said = kernel.run(f"client = dict(server='mistral', api_key='{typed}')").stderr
+    assert f"…{typed[-4:]}, which was revoked here, as leaked." in said
+    assert "%mistral_key add" not in said
+
+
 def test_the_history_holds_the_marker(kernel):
     typed = make_text()
     kernel.run(f"mistral_key_of_mine = '{typed}'")
