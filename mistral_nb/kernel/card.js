@@ -263,7 +263,8 @@ class Card {
       const buttons = ask.choices.map((choice) => this.button(label(choice), () => this.answer({ [ask.name]: choice }), choice === ask.default ? "primary" : ""));
       for (const button of buttons) button.setAttribute("aria-describedby", id);
       this.actions.replaceChildren(...buttons, cancel);
-      return buttons.find((button) => button.classList.contains("primary")) ?? buttons.at(-1); // without a default, Enter agrees to nothing
+      const no = buttons[ask.choices.indexOf("no")];
+      return buttons.find((button) => button.classList.contains("primary")) ?? no ?? cancel; // without a default, Enter agrees to nothing
     }
     if (ask.choices.length) this.input = make("select", { id }, ...ask.choices.map((choice) => make("option", {}, choice)));
     else this.input = ask.masked ? masked(id) : make("input", { ...UNTOUCHED, id, type: "text" });
