@@ -442,7 +442,7 @@ def test_a_card_of_an_earlier_session_says_so(stage):
     stage.notebook.server.shut_down_kernels()
     visit(stage.notebook, stage.host == "lab")
     card = stage.card(AGAIN)
-    stage.says(card, "this card is from an earlier session of the notebook. Run the cell again.")
+    stage.says(card, "this card is from an earlier kernel of the notebook. Run the cell again.")
     assert card.locator("input, button").count() == 0
     stage._shoot(card, f"{stage.host}-8-earlier")
 
