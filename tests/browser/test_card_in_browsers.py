@@ -431,7 +431,7 @@ def test_a_restart_of_the_kernel_leaves_no_dead_field(stage):
     assert stage.leaks(text) == []
 
 
-def test_a_card_of_an_earlier_session_says_so(stage):
+def test_a_card_of_an_earlier_kernel_says_so(stage):
     stage.notebook.wait(lambda: stage.notebook.server.ask("sessions")[0]["kernel"]["execution_state"] == "idle")
     stage.notebook.run(LOAD)
     stage.opens(AGAIN)
