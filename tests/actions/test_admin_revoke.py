@@ -1,7 +1,6 @@
 """`revoke` with an Admin key, typed in a real command line."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from acting import act
@@ -9,15 +8,9 @@ from organisation import Organisation
 
 from mistral_nb.actions.context import Context
 from mistral_nb.api.admin import UNTRIED
-from mistral_nb.api.sandbox import Sandbox
 from mistral_nb.store.index import COMPROMISED
 
 NewContext = Callable[..., Context]
-
-
-@pytest.fixture
-def org(sandbox: Sandbox, environ: dict[str, str], tmp_path: Path, new_context: NewContext) -> Organisation:
-    return Organisation(sandbox, environ, tmp_path / "work", new_context)
 
 
 def test_the_leaked_key_is_deleted_at_mistral(org: Organisation) -> None:

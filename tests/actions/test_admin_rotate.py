@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
-from pathlib import Path
 
 import pytest
 from acting import act
@@ -12,16 +11,10 @@ from organisation import Organisation
 from mistral_nb.actions.context import Context
 from mistral_nb.api.admin import UNTRIED
 from mistral_nb.api.client import verify
-from mistral_nb.api.sandbox import Sandbox
 from mistral_nb.errors import AdminFailed, Cancelled, CannotAsk, MistralNbError, StoreError
 from mistral_nb.key import Key
 
 NewContext = Callable[..., Context]
-
-
-@pytest.fixture
-def org(sandbox: Sandbox, environ: dict[str, str], tmp_path: Path, new_context: NewContext) -> Organisation:
-    return Organisation(sandbox, environ, tmp_path / "work", new_context)
 
 
 def days(number: int) -> date:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import date, timedelta
-from pathlib import Path
 
 import pytest
 from acting import act
@@ -15,11 +14,6 @@ from mistral_nb.key import Key
 from mistral_nb.store.index import COMPROMISED, Index
 
 NewContext = Callable[..., Context]
-
-
-@pytest.fixture
-def org(sandbox: Sandbox, environ: dict[str, str], tmp_path: Path, new_context: NewContext) -> Organisation:
-    return Organisation(sandbox, environ, tmp_path / "work", new_context)
 
 
 def days(number: int) -> date:

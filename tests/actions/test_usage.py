@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from datetime import date
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -14,15 +13,9 @@ from mistral_nb.actions.context import Context
 from mistral_nb.actions.usage import _month, chart
 from mistral_nb.api.admin import UNTRIED
 from mistral_nb.api.admin_bodies import Usage
-from mistral_nb.api.sandbox import Sandbox
 from mistral_nb.errors import WrongUsage
 
 NewContext = Callable[..., Context]
-
-
-@pytest.fixture
-def org(sandbox: Sandbox, environ: dict[str, str], tmp_path: Path, new_context: NewContext) -> Organisation:
-    return Organisation(sandbox, environ, tmp_path / "work", new_context)
 
 
 def test_costs_are_a_table_with_period_and_currency(org: Organisation) -> None:
