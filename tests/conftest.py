@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from acting import PASSPHRASE
-from kernels import clean_environment
+from kernels import vault_environment
 
 from mistral_nb import session
 from mistral_nb.actions import reach
@@ -45,15 +45,7 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def environ(tmp_path: Path, sandbox: Sandbox) -> dict[str, str]:
     """A clean environment whose keys go to the encrypted file, opened by a passphrase file."""
-    file = tmp_path / "passphrase"
-    file.write_text(PASSPHRASE)
-    file.chmod(0o600)
-    return clean_environment(
-        tmp_path,
-        MISTRAL_NB_API=sandbox.url,
-        MISTRAL_NB_STORE="file",
-        MISTRAL_NB_PASSPHRASE_FILE=str(file),
-    )
+    return vault_environment(tmp_path, sandbox.url, PASSPHRASE)
 
 
 @pytest.fixture

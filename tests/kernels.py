@@ -55,6 +55,14 @@ def clean_environment(tmp_path: Path | str, **more: str) -> dict[str, str]:
     return env | {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "PYTHONUTF8": "1"} | more
 
 
+def vault_environment(folder: Path, api: str, passphrase: str) -> dict[str, str]:
+    """A clean one whose keys go to the encrypted file, opened by a passphrase file; ``api``: the API's address."""
+    file = folder / "passphrase"
+    file.write_text(passphrase)
+    file.chmod(0o600)
+    return clean_environment(folder, MISTRAL_NB_API=api, MISTRAL_NB_STORE="file", MISTRAL_NB_PASSPHRASE_FILE=str(file))
+
+
 class Prompt(NamedTuple):
     text: str
     masked: bool

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from acting import PASSPHRASE
 from browsers import Notebook, open_notebook, start_browser, start_server, visit
-from kernels import clean_environment
+from kernels import vault_environment
 from keys import make_text
 from traces import traces
 
@@ -62,16 +63,8 @@ SCENES = (
 def world(tmp_path_factory) -> Iterator[tuple[Any, Any, Sandbox]]:
     """A server, a browser and an API for all scenes."""
     folder = tmp_path_factory.mktemp("browser")
-    file = folder / "passphrase"
-    file.write_text("a passphrase of the tests")
-    file.chmod(0o600)
     with Sandbox() as sandbox, start_browser() as browser:
-        env = clean_environment(
-            folder,
-            MISTRAL_NB_API=sandbox.url,
-            MISTRAL_NB_STORE="file",
-            MISTRAL_NB_PASSPHRASE_FILE=str(file),
-        )
+        env = vault_environment(folder, sandbox.url, PASSPHRASE)
         # Without the save hook, which would hide a leak by taking it out again.
         no_hook = "--ServerApp.jpserver_extensions={'mistral_nb': False}"
         with start_server(env, folder / "notebooks", no_hook) as server:

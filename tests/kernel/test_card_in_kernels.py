@@ -9,7 +9,8 @@ from typing import Any
 
 import ipykernel
 import pytest
-from kernels import RealKernel, start_kernel
+from acting import PASSPHRASE
+from kernels import RealKernel, start_kernel, vault_environment
 from keys import make_text
 from pages import form
 from traces import traces
@@ -96,19 +97,9 @@ class FrontEnd:
 
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory) -> Iterator[RealKernel]:
-    from kernels import clean_environment
-
     folder = tmp_path_factory.mktemp("card")
-    file = folder / "passphrase"
-    file.write_text("a passphrase of the tests")
-    file.chmod(0o600)
     with Sandbox() as sandbox:
-        env = clean_environment(
-            folder,
-            MISTRAL_NB_API=sandbox.url,
-            MISTRAL_NB_STORE="file",
-            MISTRAL_NB_PASSPHRASE_FILE=str(file),
-        )
+        env = vault_environment(folder, sandbox.url, PASSPHRASE)
         with start_kernel(env) as running:
             running.sandbox = sandbox
             assert running.run("%load_ext mistral_nb").status == "ok"

@@ -10,7 +10,7 @@ from threading import Timer
 
 import pytest
 from acting import PASSPHRASE
-from kernels import clean_environment, start_kernel
+from kernels import start_kernel, vault_environment
 
 from mistral_nb.api.sandbox import Sandbox
 from mistral_nb.kernel.cell import as_code, with_key
@@ -30,13 +30,8 @@ def world(tmp_path_factory: pytest.TempPathFactory):
 
 @contextlib.contextmanager
 def _world(folder: Path):
-    file = folder / "passphrase"
-    file.write_text(PASSPHRASE)
-    file.chmod(0o600)
     with Sandbox() as sandbox:
-        env = clean_environment(
-            folder, MISTRAL_NB_API=sandbox.url, MISTRAL_NB_STORE="file", MISTRAL_NB_PASSPHRASE_FILE=str(file)
-        )
+        env = vault_environment(folder, sandbox.url, PASSPHRASE)
         home = env["MISTRAL_NB_HOME"]
         keeper = LifeKeeper(Index(home), {"file": Vault(home, Secret(PASSPHRASE))})
         keys = {name: sandbox.make_key(name) for name in ("dev", "prod", "guarded")}

@@ -5,7 +5,7 @@ import string
 
 import pytest
 from acting import PASSPHRASE
-from kernels import clean_environment, start_kernel
+from kernels import clean_environment, start_kernel, vault_environment
 from keys import make_key, make_text
 from leaks import found
 from recorder import recorded_kernel
@@ -23,13 +23,8 @@ KEY = make_text()
 def world(tmp_path_factory):
     """A kernel's environment, and the key that is kept for ``dev``."""
     folder, key = tmp_path_factory.mktemp("learns"), make_key()
-    file = folder / "passphrase"
-    file.write_text(PASSPHRASE)
-    file.chmod(0o600)
     with Sandbox() as sandbox:
-        env = clean_environment(
-            folder, MISTRAL_NB_API=sandbox.url, MISTRAL_NB_STORE="file", MISTRAL_NB_PASSPHRASE_FILE=str(file)
-        )
+        env = vault_environment(folder, sandbox.url, PASSPHRASE)
         home = env["MISTRAL_NB_HOME"]
         LifeKeeper(Index(home), {"file": Vault(home, Secret(PASSPHRASE))}).keep("dev", key, {}, "file")
         yield env, key.reveal()
