@@ -10,6 +10,13 @@ from typing import Any
 from kernels import RealKernel, clean_environment, start_kernel
 from leaks import PRELUDE, Leak
 
+# A cell after which the guard fails at every message, with the key in what is raised.
+BREAK = """
+from mistral_nb.kernel.known import KNOWN
+def boom(): raise RuntimeError(K)
+KNOWN.needles = boom
+"""
+
 
 class Recorder:
     """``frames`` is all that came since it was emptied; `jupyter_client` refuses a wrong signature."""

@@ -7,7 +7,7 @@ import pytest
 from kernels import clean_environment, start_kernel
 from keys import make_key, make_text
 from leaks import found
-from recorder import recorded_kernel
+from recorder import BREAK, recorded_kernel
 from terminals import terminal_ipython
 
 from mistral_nb.kernel import history_files
@@ -76,13 +76,6 @@ def test_a_restart_forgets_and_guards_again(recorder):
     assert recorder.kernel.run("import os; K = os.environ['MISTRAL_API_KEY']; print(K)").text == f"{KEY}\n"
     recorder.kernel.run("%load_ext mistral_nb")
     assert recorder.kernel.run("print(K)").text == f"{MARKER}\n"
-
-
-BREAK = """
-from mistral_nb.kernel.known import KNOWN
-def boom(): raise RuntimeError(K)
-KNOWN.needles = boom
-"""
 
 
 def test_when_the_guard_fails_text_is_left_out_and_the_kernel_lives(recorder):

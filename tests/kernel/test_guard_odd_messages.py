@@ -3,7 +3,7 @@
 import pytest
 from keys import make_text
 from leaks import found
-from recorder import recorded_kernel
+from recorder import BREAK, recorded_kernel
 
 from mistral_nb.kernel.frames import UNSEEN
 from mistral_nb.key import MARKER
@@ -85,13 +85,6 @@ def test_what_the_kernel_refuses_is_no_failure_of_the_guard(recorder, code):
     assert not found(recorder.frames, KEY)
     assert recorder.kernel.run(FAILURES).text == before
     assert recorder.kernel.run("print('on', K)").text == f"on {MARKER}\n"
-
-
-BREAK = """
-from mistral_nb.kernel.known import KNOWN
-def boom(): raise RuntimeError(K)
-KNOWN.needles = boom
-"""
 
 
 def test_a_raw_message_is_withheld_when_the_guard_fails(recorder):
