@@ -102,6 +102,19 @@ def refuse_while_rotating(context: Context, *workspaces: str) -> None:
             )
 
 
+def refuse_where_memory_hides(context: Context, workspace: str) -> None:
+    """Raises `WrongUsage` where a key in memory hides what is stored: a rotation would mix the two up."""
+    here = context.keeper.in_memory().get(workspace)
+    contents = context.contents() if here else None
+    there = contents and (contents.workspaces.get(workspace) or contents.pending.get(workspace))
+    if here and there:
+        raise WrongUsage(
+            f"Workspace {workspace} is …{here.tail} in the memory of this process, and …{there.tail} is stored.",
+            f"Rotate the stored one in another process: {context.typed_in_shell(f'rotate {workspace}')}; "
+            f"or give the one in memory another name: {context.typed(f'rename {workspace} NEW_NAME')}",
+        )
+
+
 def meant_though_revoked(context: Context, key: Key) -> Generator[Ask | Step, Answer, None]:
     """A key that was revoked here is asked about before it is used again. Raises `KeyRefused`."""
     try:

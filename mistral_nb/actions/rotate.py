@@ -17,6 +17,7 @@ from mistral_nb.actions import (
     expiry,
     new_key,
     obtain,
+    occupied,
     same_workspace,
     unfinished,
     unlock,
@@ -57,6 +58,7 @@ def action(  # noqa: PLR0917, the flags come by name
     yield from choose.agree_to_host(context)
     choice = yield from choose.choose(context, workspace)
     turn = _turn(context, choice.name, name, wanted, keep_old)
+    occupied.refuse_where_memory_hides(context, turn.name)
     yield from unfinished.finish(context, rotating=turn.name)
     if not by_hand and admin_rotate.applies(context, turn.name):
         patience = admin_make.PATIENCE if wait is None else wait

@@ -44,6 +44,18 @@ def test_the_new_key_is_kept_and_put_into_the_environment(
     assert not any(key.reveal() in acted.shown for key in (old, new))
 
 
+@pytest.mark.parametrize("same", [True, False])
+def test_a_key_in_memory_is_not_rotated_over_a_stored_one_of_its_name(
+    same: bool, new_context: NewContext, sandbox: Sandbox, old: Key
+) -> None:
+    context = new_context()
+    mine = old if same else sandbox.make_key("prod")
+    context.keeper.keep("prod", mine, {}, "memory")
+    with pytest.raises(WrongUsage, match=f"…{old.tail} is stored"):
+        rotate(context, sandbox.make_key("prod"))
+    assert (context.keeper.read("prod"), new_context().keeper.read("prod")) == (mine, old)
+
+
 def test_the_way_is_shown_before_the_question(new_context: NewContext, sandbox: Sandbox, old: Key) -> None:
     folder = new_context().folder
     assert folder
