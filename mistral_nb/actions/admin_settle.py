@@ -43,8 +43,10 @@ def waits(context: Context, intention: Intention) -> bool:
 
 
 def keepers_of(context: Context, fingerprint: str | None, key_id: str | None = None) -> list[str]:
-    """The workspaces that keep a key, or wait for it: it is not to be deleted."""
-    entries = (*context.keeper.workspaces().items(), *context.keeper.pending().items())
+    """The workspaces that keep a key, or wait for it: it is not to be deleted. Also those that memory hides."""
+    stored = context.contents()
+    places = (context.keeper.workspaces(), context.keeper.pending(), stored.workspaces, stored.pending)
+    entries = (item for place in places for item in place.items())
     same = (
         name
         for name, entry in entries

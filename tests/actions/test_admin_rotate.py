@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 from acting import act
+from keys import make_key
 from organisation import Organisation
 
 from mistral_nb.actions.context import Context
@@ -37,6 +38,15 @@ def test_a_new_key_is_made_and_the_old_one_deleted(org: Organisation) -> None:
     assert org.key.reveal() not in org.said
     assert org.admin_key.reveal() not in org.said
     assert org.contents.seen[org.admin_key.fingerprint], "the Admin key is caught in what is saved"
+
+
+def test_an_old_key_that_a_hidden_workspace_keeps_is_not_deleted(org: Organisation) -> None:
+    context = org.new_context()
+    context.keeper.keep("copy", org.key, store="file")
+    context.keeper.keep("copy", make_key(), store="memory")
+    acted = act(context, "rotate", workspace="prod", yes=True)
+    assert f"The old key …{org.key.tail} is not deleted: workspace copy keeps it" in acted.shown
+    assert org.key.tail in org.there
 
 
 def test_a_policy_that_clamps_is_told_and_noted(org: Organisation) -> None:
