@@ -73,7 +73,7 @@ class Cleaning:
 
     def _without_keys(self, path: str, data: bytes) -> bytes:
         watchlist = self._watchlist._replace(keep=self._keep(os.path.dirname(path)))
-        tiers = NOTEBOOK if path.endswith(".ipynb") or watchlist.strict else OTHER
+        tiers = NOTEBOOK if path.lower().endswith(".ipynb") or watchlist.strict else OTHER
         result = redact(data, watchlist, tiers=tiers, name=path)
         if result.data is data:
             return data

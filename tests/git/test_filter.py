@@ -152,3 +152,14 @@ def test_started_by_hand_it_says_what_it_is_for(tmp_path: Path) -> None:
     done = subprocess.run(words, input="hello", capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 2
     assert "for git to start" in done.stderr
+
+
+@pytest.mark.parametrize(("path", "goes"), [(b"a.ipynb", True), (b"A.IPYNB", True), (b"a.py", False)])
+def test_a_suspected_key_goes_from_notebooks_whatever_the_case_of_their_name(
+    path: bytes, goes: bool, tmp_path: Path
+) -> None:
+    text = make_key().reveal()
+    held = notebook(f'MISTRAL_API_KEY = "{text}"')
+    out = answers(GREETING + OFFER + request(b"clean", path, held), tmp_path)
+    packets.read_lines(out.read), packets.read_lines(out.read)
+    assert (text.encode() not in answer(out)[1]) == goes
