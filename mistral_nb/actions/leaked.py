@@ -148,9 +148,11 @@ def _out(context: Context, name: str, entry: Workspace) -> Generator[Ask | Step,
     except (StoreError, CannotAsk) as error:
         yield Step(f"{error} It is taken out of use all the same.")
     if key:
-        session.enter(key, context.index, COMPROMISED)
+        session.enter(key, context.index)
     _out_of_environment(context, entry.fingerprint)
-    names, begun = _out_of_workspaces(context, entry.fingerprint)
+    names, begun = _out_of_workspaces(context, entry.fingerprint)  # and compromised, in the same write
+    if key:
+        session.enter(key, context.index, COMPROMISED)  # also where only memory had it
     asides = context.keeper.condemn(entry.fingerprint)
     yield from _waits_no_longer(context, entry.fingerprint)
     others = ", ".join(other for other in names if other != name)

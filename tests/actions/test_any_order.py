@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 from acting import PASSPHRASE, Acted, act
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -187,3 +188,12 @@ TestLife = Life.TestCase
 TestLife.settings = settings(
     max_examples=8, stateful_step_count=16, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
+
+
+@pytest.mark.parametrize("left", range(4))
+def test_a_killed_revoke_leaves_no_key_in_use_that_is_marked_as_leaked(left: int) -> None:
+    life = Life()
+    life.add(name="prod")
+    life.be_killed(what="revoke", name="prod", left=left)
+    life.every_key_is_where_it_belongs()
+    life.teardown()
