@@ -23,11 +23,11 @@ class Choice(NamedTuple):
     why: str = ""
 
 
-def checked_name(name: str) -> str:
-    """A name for a workspace. Raises `WrongUsage` for one that can't be typed or stored."""
+def checked_name(name: str, key: Key | None = None) -> str:
+    """A name for a workspace. Raises `WrongUsage` for one that can't be typed or stored, or as `refuse_a_key`."""
     if name in {command.name for command in COMMANDS}:
         raise WrongUsage(f"A workspace can't be named {name}: that is a sub-command.", "Choose another name.")
-    refuse_a_key(name)
+    refuse_a_key(name, key)
     if not _NAME.fullmatch(name):
         raise WrongUsage(
             "A workspace's name is at most 64 letters, digits, dots, dashes and underscores.",

@@ -6,6 +6,7 @@ waits to be refused. Where that is not clear it is asked, and nobody's silence r
 
 import contextlib
 from collections.abc import Generator
+from functools import partial
 from typing import NamedTuple
 
 from mistral_nb import session
@@ -132,7 +133,7 @@ def _again(context: Context, waiting: list[Aside]) -> Talk:
     """What was revoked before: the copies that are left, to ask about again."""
     found = []
     for aside in waiting:
-        key = yield from unlock.unlocked(context, lambda aside=aside: context.keeper.read_aside(aside))  # type: ignore[misc]
+        key = yield from unlock.unlocked(context, partial(context.keeper.read_aside, aside))
         if key:
             session.enter(key, context.index, COMPROMISED)
         _out_of_environment(context, aside.fingerprint)

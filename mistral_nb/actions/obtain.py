@@ -109,8 +109,7 @@ def _name_it(verdict: Verdict, key: Key) -> Generator[Ask | Step, Answer, str]:
     for _ in range(_TRIES):
         answer = yield Ask("workspace", "Keep it here under the name", default=default)
         try:
-            choose.refuse_a_key(str(answer), key)
-            return choose.checked_name(str(answer).strip())
+            return choose.checked_name(str(answer).strip(), key)
         except WrongUsage as error:
             yield Step(str(error))
     return default

@@ -32,8 +32,7 @@ def free_or_replaced(context: Context, workspace: str, key: Key, yes: bool) -> G
             keeps = f"Workspace {shown(workspace, stays.tail, stays)} stays as it is."
             raise WrongUsage(keeps, "Give the new key another workspace's name.")
         try:
-            choose.refuse_a_key(answer, key)
-            workspace = choose.checked_name(answer)
+            workspace = choose.checked_name(answer, key)
         except WrongUsage as error:
             yield Step(str(error))
 

@@ -2,7 +2,6 @@
 
 import os
 import stat
-import subprocess
 from collections.abc import Callable, Iterator
 
 _NOT_OURS = frozenset({"node_modules", "__pycache__", "site-packages", "venv"})
@@ -40,22 +39,19 @@ def all_files_in(folder: str) -> Iterator[str]:
 
 def _asked_of_git(folder: str, unread: Unread) -> list[str] | None:
     """Tracked and untracked files, relative to ``folder``; None outside a repository, and where git ignores it."""
+    from mistral_nb.git.plumbing import Git, GitFailed
+    from mistral_nb.saving.clean import without_git
+
+    git = Git(folder, without_git())
     try:
-        asked = _git(folder, "ls-files", "-co", "--exclude-standard", "-z", "--", ".")
-        if asked.returncode or (not asked.stdout and _git(folder, "check-ignore", "-q", ".").returncode == 0):
+        asked = git.run("ls-files", "-co", "--exclude-standard", "-z", "--", ".")
+        if asked.returncode or (not asked.stdout and git.run("check-ignore", "-q", ".").returncode == 0):
             return None
-    except OSError:  # git is not installed
+    except (GitFailed, OSError):  # git is not installed, or the folder can't be entered
         return None
     for line in asked.stderr.decode(errors="replace").splitlines():  # of folders that it could not open
         unread(folder, f"git says: {line}")
     return list(dict.fromkeys(os.fsdecode(name) for name in asked.stdout.split(b"\0") if name))
-
-
-def _git(folder: str, *words: str) -> "subprocess.CompletedProcess[bytes]":
-    from mistral_nb.saving.clean import without_git
-
-    command = ["git", "-C", folder, *words]
-    return subprocess.run(command, check=False, env=without_git(), capture_output=True, stdin=subprocess.DEVNULL)
 
 
 def _existing(folder: str, names: list[str], every: bool, unread: Unread) -> Iterator[str]:

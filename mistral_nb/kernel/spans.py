@@ -1,7 +1,7 @@
 """Stretches of a text: found, joined, replaced."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from mistral_nb.key import MARKER
 
@@ -62,17 +62,17 @@ def merged(spans: Iterable[Span]) -> Iterator[Span]:
 
 
 def replaced(text: str, spans: list[Span], filler: str | None = None) -> str:
-    pieces, done = [], 0
-    for start, end in spans:
-        pieces += [text[done:start], filler * (end - start) if filler else MARKER]
-        done = end
-    return "".join([*pieces, text[done:]])
+    return _substituted(text, spans, lambda found: filler * len(found) if filler else MARKER)
 
 
 def starred(text: str, spans: list[Span]) -> str:
     """Each character overwritten, and the zeros between them kept: it is UTF-16 or UTF-32 still."""
+    return _substituted(text, spans, lambda found: _NO_ZERO.sub("*", found))
+
+
+def _substituted(text: str, spans: list[Span], instead: Callable[[str], str]) -> str:
     pieces, done = [], 0
     for start, end in spans:
-        pieces += [text[done:start], _NO_ZERO.sub("*", text[start:end])]
+        pieces += [text[done:start], instead(text[start:end])]
         done = end
     return "".join([*pieces, text[done:]])

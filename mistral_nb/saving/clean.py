@@ -175,10 +175,10 @@ def is_ignored(path: str) -> bool:
 
 def stored(environ: Mapping[str, str]) -> frozenset[str]:
     """The fingerprints of the keys that a store here keeps, in use or not; none where the index can't be read."""
+    from mistral_nb.store import entries  # only where something is written
+
     try:
-        contents = Index(home(environ)).read()
-        used = [entry.fingerprint for entry in (*contents.workspaces.values(), *contents.pending.values())]
-        return frozenset([*used, *(aside.fingerprint for aside in contents.aside)])
+        return entries.stored(Index(home(environ)).read())
     except IndexUnreadable:  # the watchlist says so
         return frozenset()
 

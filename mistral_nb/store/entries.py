@@ -132,14 +132,22 @@ def is_item(leftover: Leftover, workspace: str, entry: Workspace) -> bool:
     return leftover[:3] == (entry.store, workspace, entry.slot)
 
 
+def stored(contents: Contents) -> frozenset[str]:
+    """The fingerprints of the keys that a store keeps, in use or not."""
+    return _of_workspaces(contents) | {aside.fingerprint for aside in contents.aside}
+
+
 def is_kept(contents: Contents, fingerprint: str) -> bool:
-    kept = [entry.fingerprint for entry in (*contents.workspaces.values(), *contents.pending.values())]
-    return fingerprint in (*kept, *(aside.fingerprint for aside in contents.aside))
+    return fingerprint in stored(contents)
 
 
 def is_in_a_workspace(contents: Contents, fingerprint: str) -> bool:
     """Whether a workspace uses the key, or waits for it; not so for one that is set aside."""
-    return any(e.fingerprint == fingerprint for e in (*contents.workspaces.values(), *contents.pending.values()))
+    return fingerprint in _of_workspaces(contents)
+
+
+def _of_workspaces(contents: Contents) -> frozenset[str]:
+    return frozenset(e.fingerprint for e in (*contents.workspaces.values(), *contents.pending.values()))
 
 
 def not_while_rotating(workspace: str) -> WrongUsage:
