@@ -16,12 +16,6 @@ KEY = make_text()
 
 
 @pytest.fixture(scope="module")
-def recorder(tmp_path_factory):
-    with recorded_kernel(tmp_path_factory.mktemp("kernel"), KEY, guarded=True) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def kernel(recorder):
     return recorder.kernel
 

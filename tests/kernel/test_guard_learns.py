@@ -8,7 +8,6 @@ from acting import PASSPHRASE
 from kernels import clean_environment, start_kernel, vault_environment
 from keys import make_key, make_text
 from leaks import found
-from recorder import recorded_kernel
 
 from mistral_nb.api.sandbox import Sandbox
 from mistral_nb.key import MARKER, Key, Secret, key_or_none
@@ -69,12 +68,6 @@ MOMENTS = {
     "as bytes": "os.environb[b'MISTRAL_API_KEY'] = late.encode(); del os.environb[b'MISTRAL_API_KEY']",
     "as a passphrase": "os.environ['MISTRAL_NB_PASSPHRASE'] = late; del os.environ['MISTRAL_NB_PASSPHRASE']",
 }
-
-
-@pytest.fixture(scope="module")
-def recorder(tmp_path_factory):
-    with recorded_kernel(tmp_path_factory.mktemp("kernel"), KEY, guarded=True) as running:
-        yield running
 
 
 @pytest.mark.parametrize("code", MOMENTS.values(), ids=MOMENTS.keys())

@@ -34,12 +34,6 @@ ODD = {
 
 
 @pytest.fixture(scope="module")
-def recorder(tmp_path_factory):
-    with recorded_kernel(tmp_path_factory.mktemp("kernel"), KEY, guarded=True) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def unguarded(tmp_path_factory):
     with recorded_kernel(tmp_path_factory.mktemp("unguarded"), KEY, guarded=False) as running:
         running.kernel.run("%load_ext mistral_nb\n%unload_ext mistral_nb")
