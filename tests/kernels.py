@@ -182,6 +182,9 @@ class RealKernel:
         with contextlib.suppress(queue.Empty):
             while self.client.get_shell_msg(timeout=5)["parent_header"].get("msg_id") != sent:
                 pass
+            # after an error ipykernel refuses what waits, for a moment that nothing tells the end of
+            while self.client.execute("", silent=True, reply=True, timeout=5)["content"]["status"] == "aborted":
+                pass
 
 
 class _Cell:
