@@ -1,33 +1,36 @@
-"""What an action says: `Ask` and `Step` on the way, a `Report` at the end; and how a report is drawn."""
+"""What an action yields and returns: `Ask`, `Step` and finally a `Report`; and how a report is drawn."""
 
 import json
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
-from mistral_nb.key import Secret
+from mistral_nb import exit_codes
+from mistral_nb.api_key import Secret
+from mistral_nb.printable import one_line, safe_json
 
-State = Literal["", "ok", "warn", "bad"]
+RowState = Literal["", "ok", "warn", "bad", "heading"]
 Answer = str | Secret | None
-SIGNS: Mapping[State, str] = {"": " ", "ok": "✓", "warn": "!", "bad": "✗"}
+_Result = TypeVar("_Result")
+SIGNS: Mapping[RowState, str] = {"": " ", "ok": "✓", "warn": "!", "bad": "✗"}
 
 
-class Form(NamedTuple):
-    """What a host that shows a form needs beside the question: ``given`` is settled already, by the name
+class PromptForm(NamedTuple):
+    """What a host that shows a form needs besides the question: ``given`` are answers given already, by the name
     of its question; ``kept`` are the workspaces there are, with the tails of their keys; ``page`` is
     where Mistral shows a person's keys."""
 
-    given: Mapping[str, str] = MappingProxyType({})
-    kept: Mapping[str, str] = MappingProxyType({})
+    answers: Mapping[str, str] = MappingProxyType({})
+    workspaces: Mapping[str, str] = MappingProxyType({})
     page: str = ""
 
 
 class Ask(NamedTuple):
-    """A question to the person. The answer to a masked one comes back as a `Secret`.
+    """A question for the person. The answer to a masked one is a `Secret`.
 
-    ``name`` says what is asked for (a card finds its field by it). With a ``default``, an empty
-    answer, or nobody there to answer, means the default; without one, a host that can't ask raises
+    ``name`` identifies the question (a card finds its field by it). With a ``default``, an empty
+    answer, or no way to ask, means the default; without one, a host that can't ask raises
     `CannotAsk` into the action.
     """
 
@@ -36,7 +39,7 @@ class Ask(NamedTuple):
     masked: bool = False
     choices: tuple[str, ...] = ()
     default: str | None = None
-    form: Form | None = None
+    form: PromptForm | None = None
 
 
 class Step(NamedTuple):
@@ -45,23 +48,34 @@ class Step(NamedTuple):
     text: str
 
 
+class Lines(str):
+    """A title or a row's value of several lines, of our own text; in any other a line break is shown as ``\\n``."""
+
+    __slots__ = ()
+
+
 class Row(NamedTuple):
-    """One line of a report; ``repair`` is what to do about it. A value of several lines hangs below itself."""
+    """One line of a report; ``repair`` is what to do about it. Further lines of a value are indented."""
 
     label: str
     value: str
-    state: State = ""
+    state: RowState = ""
     repair: str = ""
+
+
+def Heading(text: str) -> Row:  # noqa: N802, it stands among rows
+    """A row that begins a group."""
+    return Row(text, "", "heading")
 
 
 @dataclass(frozen=True)
 class Report:
-    """What came of an action. ``data`` is what ``--json`` prints; no part of it holds a secret."""
+    """The result of an action. ``data`` is what ``--json`` prints; no part of it contains a secret."""
 
     title: str
     rows: tuple[Row, ...] = ()
     notes: tuple[str, ...] = ()
-    exit_code: int = 0
+    exit_code: int = exit_codes.OK
     data: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -77,39 +91,44 @@ class Report:
         printer.text(as_text(self))
 
 
-Action = Generator[Ask | Step, Answer, Report]
+Dialog = Generator[Ask | Step, Answer, _Result]  # what may ask and report progress before it returns its result
+Action = Dialog[Report]
 
 
 def as_text(report: Report) -> str:
     """The report as lines for a terminal."""
-    width = max((len(row.label) for row in report.rows), default=0)
-    lines = [report.title] if report.title else []
+    width = max((len(row.label) for row in report.rows if row.value), default=0)
+    lines = report.title.split("\n") if isinstance(report.title, Lines) else [report.title] if report.title else []
     for row in report.rows:
-        value = row.value.replace("\n", f"\n{'':<{width + 6}}")
+        if row.state == "heading":
+            lines += ["", f"{row.label}:"]
+            continue
+        value, *more = row.value.split("\n") if isinstance(row.value, Lines) else (row.value,)
         lines.append(f"  {SIGNS[row.state]} {row.label:<{width}}  {value}".rstrip())
+        lines += [f"{'':<{width + 6}}{line}" for line in more]
         if row.repair:
             lines.append(f"    {'':<{width}}  → {row.repair}")
-    return "\n".join([*lines, *report.notes])
+    return "\n".join(map(one_line, [*lines, *report.notes]))  # a name in it may hold a line break
 
 
 def as_json(report: Report) -> str:
-    """The report's data as JSON, or its rows where it brings no data of its own."""
+    """The report's data as JSON, or its rows if it has no data."""
     rows = [{"name": r.label, "value": r.value, "state": r.state, "repair": r.repair} for r in report.rows]
     data = report.data or {"title": report.title, "rows": rows, "notes": list(report.notes)}
-    return json.dumps(data, ensure_ascii=False, indent=2)
+    return safe_json(json.dumps(data, ensure_ascii=False, indent=2))
 
 
 def as_html(report: Report) -> str:
     """The report as a small card: no script, nothing but inline style, the theme's own colours.
 
-    Of a report without rows only the lines are left. A colour never stands alone: with it goes a sign
+    A report without rows is just its lines. A colour is never used alone: it comes with a sign
     and a word.
     """
-    title = f'<div style="font-weight:{600 if report.rows else 400}">{_escaped(report.title)}</div>'
-    notes = "".join(f'<div style="{_SOFT}">{_escaped(note)}</div>' for note in report.notes)
+    title = f'<div style="font-weight:{600 if report.rows else 400}">{_escape(report.title)}</div>'
+    notes = "".join(f'<div style="{_SOFT}">{_escape(note)}</div>' for note in report.notes)
     if not report.rows:
         return f'<div style="{_TEXT}">{title if report.title else ""}{notes}</div>'
-    table = f'<table style="{_TABLE}">{"".join(map(_row, report.rows))}</table>'
+    table = f'<table style="{_TABLE}">{"".join(map(_row_html, report.rows))}</table>'
     return f'<div style="{_TEXT};{_FRAME}">{title}{table}{notes}</div>'
 
 
@@ -125,31 +144,33 @@ _FRAME = (
 )
 _SOFT = "color:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,inherit))"
 _TABLE = "border:0;border-collapse:collapse;margin:6px 0;font-size:inherit;color:inherit;background:transparent"
-_CELL = (  # in full: a page's style sheet speaks to each cell
+_CELL = (  # in full: a page's style sheet styles each cell
     "border:0;text-align:left;vertical-align:top;white-space:normal;line-height:1.5;"
     "padding:2px 16px 2px 0;max-width:none"
 )
 _LABEL = "font-weight:400;overflow-wrap:normal"
-_BADGES: Mapping[State, tuple[str, str]] = {
+_BADGES: Mapping[RowState, tuple[str, str]] = {
     "warn": ("var(--jp-warn-color1,#f57c00)", "warning"),
     "bad": ("var(--jp-error-color1,#d32f2f)", "problem"),
 }
 
 
-def _row(row: Row) -> str:
-    repair = f'<div style="{_SOFT}">→ {_escaped(row.repair)}</div>' if row.repair else ""
-    label = f'<th scope="row" style="{_CELL};{_SOFT};{_LABEL}">{_escaped(row.label)}</th>'
-    value = f'<td style="{_CELL}">{_badge(row.state)}{_escaped(row.value)}{repair}</td>'
+def _row_html(row: Row) -> str:
+    if row.state == "heading":
+        return f'<tr><th colspan="2" scope="rowgroup" style="{_CELL};padding-top:8px">{_escape(row.label)}</th></tr>'
+    repair = f'<div style="{_SOFT}">→ {_escape(row.repair)}</div>' if row.repair else ""
+    label = f'<th scope="row" style="{_CELL};{_SOFT};{_LABEL}">{_escape(row.label)}</th>'
+    value = f'<td style="{_CELL}">{_badge_html(row.state)}{_escape(row.value)}{repair}</td>'
     return f'<tr style="background:transparent">{label}{value}</tr>'
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     import html  # 1 ms, and most reports are text
 
-    return html.escape(text)
+    return html.escape(one_line(text.replace("\n", " ") if isinstance(text, Lines) else text))
 
 
-def _badge(state: State) -> str:
+def _badge_html(state: RowState) -> str:
     if state not in _BADGES:
         return f"{SIGNS[state]} " if state else ""
     colour, word = _BADGES[state]

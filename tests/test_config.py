@@ -1,4 +1,4 @@
-"""Settings: a variable, then the project's table, then the default; what can't be used is said."""
+"""Settings: a variable, then the project's table, then the default; invalid values are reported."""
 
 import os
 import subprocess
@@ -7,10 +7,10 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from keys import make_text
 
 from mistral_nb import config
 from mistral_nb.errors import WrongUsage
+from support.keys import make_key, make_text
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def project(tmp_path):
     return write
 
 
-def test_without_anything_the_defaults_hold(tmp_path):
+def test_without_settings_the_defaults_apply(tmp_path):
     loaded = config.load({"MISTRAL_NB_HOME": str(tmp_path)}, str(tmp_path))
     assert (loaded.home, loaded.store, loaded.prompt) == (str(tmp_path), "auto", "getpass")
     assert loaded.api == "https://api.mistral.ai"
@@ -33,26 +33,24 @@ def test_without_anything_the_defaults_hold(tmp_path):
 
 
 def test_the_default_home_is_the_platforms_data_folder():
-    assert os.path.basename(config.home({})) == "mistral-nb"
-    assert os.path.isabs(config.home({}))
+    assert os.path.basename(config.data_folder({})) == "mistral-nb"
+    assert os.path.isabs(config.data_folder({}))
 
 
 def test_the_home_may_be_written_with_a_tilde():
-    assert config.home({"MISTRAL_NB_HOME": "~/keys"}) == os.path.expanduser("~/keys")
+    assert config.data_folder({"MISTRAL_NB_HOME": "~/keys"}) == os.path.expanduser("~/keys")
 
 
-@pytest.mark.parametrize("setting", ["store", "prompt"])
 @pytest.mark.parametrize(
     ("variable", "table", "expected"),
     [(None, None, 0), (None, 1, 1), (1, None, 1), (1, 0, 1), (0, 1, 0), ("", 1, 1)],
 )
-def test_a_variable_goes_before_the_project_and_that_before_the_default(project, setting, variable, table, expected):
-    choices = {"store": config.STORES, "prompt": config.PROMPTS}[setting]
-    name = f"MISTRAL_NB_{setting.upper()}"
-    env = {} if variable is None else {name: choices[variable] if variable != "" else ""}
-    line = "" if table is None else f'{setting} = "{choices[table]}"'
+def test_a_variable_overrides_the_project_which_overrides_the_default(project, variable, table, expected):
+    choices = config.PROMPTS
+    env = {} if variable is None else {"MISTRAL_NB_PROMPT": choices[variable] if variable != "" else ""}
+    line = "" if table is None else f'prompt = "{choices[table]}"'
     loaded = config.load(env, project(f"[tool.mistral-nb]\n{line}"))
-    assert getattr(loaded, setting) == choices[expected]
+    assert loaded.prompt == choices[expected]
 
 
 @pytest.mark.parametrize("store", config.STORES)
@@ -66,9 +64,9 @@ def test_every_store_can_be_chosen(tmp_path, store):
         ({"MISTRAL_NB_STORE": "cloud"}, "", ["MISTRAL_NB_STORE", "auto, keyring, file, memory"]),
         ({"MISTRAL_NB_STORE": "KEYRING"}, "", ["MISTRAL_NB_STORE"]),
         ({"MISTRAL_NB_PROMPT": "popup"}, "", ["MISTRAL_NB_PROMPT", "getpass, widget"]),
-        ({}, 'store = "cloud"', ["store in", "pyproject.toml"]),
+        ({}, 'prompt = "cloud"', ["prompt in", "pyproject.toml"]),
         ({}, "prompt = 3", ["prompt in", "pyproject.toml"]),
-        ({}, 'store = ["file"]', ["store in", "pyproject.toml"]),
+        ({}, 'prompt = ["widget"]', ["prompt in", "pyproject.toml"]),
     ],
 )
 def test_a_value_outside_the_choices_is_wrong_usage_and_its_place_is_named(project, env, table, words):
@@ -114,7 +112,7 @@ def test_a_passphrase_is_not_shown_by_the_settings(tmp_path):
     loaded = config.load({"MISTRAL_NB_PASSPHRASE": text}, str(tmp_path))
     assert loaded.passphrase.reveal() == text
     assert text not in f"{loaded} {loaded!r}"
-    assert text in repr(loaded._replace(workspace=text))  # the search would have found it
+    assert text in repr(loaded._replace(workspace=text))  # negative control: the search finds it
 
 
 def test_the_nearest_project_counts(project):
@@ -131,7 +129,7 @@ def test_the_nearest_project_counts(project):
 
 def test_without_a_project_there_is_no_file(tmp_path):
     found = config.find_project(str(tmp_path))
-    assert found == config.Project() or not found.file.startswith(str(tmp_path))
+    assert found == config.ProjectSettings() or not found.file.startswith(str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -161,12 +159,12 @@ def test_a_project_too_deep_to_read_is_a_problem(project):
     assert "could not be read" in config.find_project(project("mistral-nb = " + "[" * 50_000)).problem
 
 
-def test_a_broken_project_without_a_word_of_us_is_none_of_our_business(project):
+def test_a_broken_project_without_our_section_is_ignored(project):
     assert config.find_project(project("[broken")).problem == ""
 
 
 @given(st.binary())
-def test_any_bytes_for_a_project_are_survived(tmp_path_factory, data):
+def test_any_project_bytes_are_handled(tmp_path_factory, data):
     folder = tmp_path_factory.getbasetemp()
     (folder / "pyproject.toml").write_bytes(b"mistral-nb" + data)
     try:
@@ -176,14 +174,31 @@ def test_any_bytes_for_a_project_are_survived(tmp_path_factory, data):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not delete a working directory")
-def test_a_deleted_working_directory_is_survived(tmp_path):
+def test_a_deleted_working_directory_is_handled(tmp_path):
     code = (
-        "import os, sys; os.rmdir(os.getcwd()); from mistral_nb import config, watch\n"
-        "assert config.load({}).project == config.Project()\n"
-        "assert watch.gather(environ={'MISTRAL_NB_HOME': sys.argv[1]}).problems == ()"
+        "import os, sys; os.rmdir(os.getcwd()); from mistral_nb import config, watchlist\n"
+        "assert config.load({}).project == config.ProjectSettings()\n"
+        "assert watchlist.build_watchlist(environ={'MISTRAL_NB_HOME': sys.argv[1]}).problems == ()"
     )
     gone = tmp_path / "gone"
     gone.mkdir()
     command = [sys.executable, "-c", code, str(tmp_path / "home")]
     done = subprocess.run(command, cwd=gone, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_keys_in_variables_are_found_by_name_also_misnamed_ones():
+    key, other = make_key(), make_key()
+    environ = {
+        "MISTRAL_API_KEY": f'"{key.reveal()}"',
+        "mistral_token": other.reveal(),
+        "MISTRAL_KEY": "production-europe-west",
+        "MISTRAL_SECRET": "your-mistral-api-key",
+        "SOMETHING": make_text(),
+        "MISTRAL_API_KEY_FILE": make_text(),
+    }
+    assert config.keys_in(environ) == {"MISTRAL_API_KEY": key, "mistral_token": other}
+
+
+def test_of_a_name_that_programs_read_any_value_counts_that_can_be_a_key():
+    assert list(config.keys_in({"MISTRAL_API_KEY": "production-europe-west"})) == ["MISTRAL_API_KEY"]

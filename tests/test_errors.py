@@ -1,15 +1,16 @@
 """Every error says in two sentences what failed and what to do now, and has its exit code."""
 
+import errno
 import inspect
 
 import pytest
-from keys import make_text
-from shells import open_shell
 
 from mistral_nb import errors
+from mistral_nb.api_key import Key
 from mistral_nb.errors import MistralNbError, NotAKey
-from mistral_nb.key import Key
-from mistral_nb.store.index import Index
+from mistral_nb.storage.index import Index
+from support.ipython_shells import open_shell
+from support.keys import make_text
 
 ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, MistralNbError)]
 FAILED, TODO = "The thing was not done.", "Do it again."
@@ -44,11 +45,11 @@ def test_ipython_draws_every_error_as_one_line(tmp_path, capsys, mode):
         assert len("".join(capsys.readouterr()).strip().splitlines()) > 1 or mode == "Minimal"
 
 
-EXIT_CODES = {"KeyExpired": 1, "KeyRefused": 1, "WrongUsage": 2, "Cancelled": 130}
+EXIT_CODES = {"CommandNotStarted": 125, "KeyExpired": 1, "KeyRefused": 1, "WrongUsage": 2, "Cancelled": 130}
 
 
 @pytest.mark.parametrize("kind", ALL, ids=named)
-def test_an_exit_code_tells_a_refused_key_and_wrong_words_from_what_could_not_be_done(kind):
+def test_exit_codes_distinguish_a_refused_key_wrong_usage_and_failure(kind):
     assert kind.exit_code == make(kind).exit_code == EXIT_CODES.get(kind.__name__, 3)
 
 
@@ -64,7 +65,7 @@ def test_without_a_next_step_there_is_no_space_at_the_end():
 @pytest.mark.parametrize(
     "reason_and_text", [("short", "Ab3defghijk"), ("characters", "Ab3 defghijklm, nop"), ("empty", "")]
 )
-def test_a_refused_key_has_a_reason_and_neither_sentence_holds_it(reason_and_text):
+def test_a_refused_key_has_a_reason_and_neither_sentence_contains_the_key(reason_and_text):
     reason, text = reason_and_text
     with pytest.raises(NotAKey) as caught:
         Key.parse(text)
@@ -82,3 +83,14 @@ def test_an_error_about_a_damaged_file_names_it_and_not_what_is_in_it(tmp_path):
     assert str(tmp_path / "workspaces.json") in caught.value.failed
     assert text not in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        (errno.ENOSPC, "Free disk space, or set MISTRAL_NB_HOME to a writable folder, and try again."),
+        (errno.EACCES, "Make it writable, or set MISTRAL_NB_HOME to a writable folder, and try again."),
+    ],
+)
+def test_disk_space_is_advised_where_it_is_missing(code, says):
+    assert errors.writable_hint(OSError(code, "why")) == says

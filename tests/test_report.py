@@ -7,9 +7,10 @@ from dataclasses import FrozenInstanceError
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shells import open_shell
 
+from mistral_nb.printable import one_line
 from mistral_nb.report import SIGNS, Report, Row, as_html, as_json, as_text
+from support.ipython_shells import open_shell
 
 ROWS = (
     Row("workspace", "prod", "ok"),
@@ -66,7 +67,7 @@ def test_text_has_a_line_for_each_row_with_its_sign_and_its_repair():
         (Report("", (Row("a", "b"),)), "    a  b"),
     ],
 )
-def test_what_is_not_there_takes_no_line(report, text):
+def test_missing_parts_take_no_line(report, text):
     assert as_text(report) == str(report) == repr(report) == text
 
 
@@ -87,11 +88,11 @@ def test_html_is_a_table_with_what_the_text_says():
         Report("", notes=(HOSTILE,)),
     ],
 )
-def test_html_from_elsewhere_stays_text(report):
+def test_html_in_values_is_escaped(report):
     reader = Reader(as_html(report))
     assert HOSTILE in reader.text
     assert set(reader.tags) <= {"div", "table", "tr", "td", "th", "span"}
-    assert "script" in Reader(HOSTILE).tags  # the search would have found it
+    assert "script" in Reader(HOSTILE).tags  # negative control: the search finds it
 
 
 def test_every_cell_brings_its_own_line_height():
@@ -105,8 +106,8 @@ def test_any_report_is_drawn_three_ways_without_an_active_part(report):
     reader = Reader(as_html(report))
     assert set(reader.tags) <= {"div", "table", "tr", "td", "th", "span"}
     assert set(reader.attributes) <= {"style", "scope"}
-    assert report.title in reader.text
-    assert all(row.value.rstrip() in as_text(report) for row in report.rows)
+    assert one_line(report.title) in reader.text
+    assert all(one_line(row.value.rstrip()) in as_text(report) for row in report.rows)
     assert [row["value"] for row in json.loads(as_json(report))["rows"]] == [row.value for row in report.rows]
 
 

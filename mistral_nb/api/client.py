@@ -1,4 +1,4 @@
-"""Asking Mistral's API about a key: one question, five seconds at most by the clock."""
+"""Checks a key with Mistral's API: one request, at most five seconds of wall time."""
 
 import logging
 import threading
@@ -8,101 +8,101 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mistral_nb.api import trouble
-from mistral_nb.api.host import Whose, check_host, host_of
-from mistral_nb.api.verdict import Verdict, identity_of, judge
-from mistral_nb.key import Key
+from mistral_nb.api import connection_errors
+from mistral_nb.api.hosts import HostKind, classify_host, host_name
+from mistral_nb.api.verdict import Verdict, judge, parse_identity
+from mistral_nb.api_key import Key
 
 if TYPE_CHECKING:
     import ssl
 
     import httpx
 
-__all__ = ["Whose", "check_host", "host_of", "verify"]
+__all__ = ["HostKind", "classify_host", "host_name", "verify"]
 
-SECONDS = 5.0
-_LARGEST_BODY = 4_000_000  # bytes; the list of models is some hundred thousand
-_MOST_REDIRECTS = 3
-_PAUSE = 0.2  # seconds before the second try
+TIMEOUT_SECONDS = 5.0
+_MAX_BODY_BYTES = 4_000_000  # bytes; the list of models is some hundred thousand
+_MAX_REDIRECTS = 3
+_RETRY_PAUSE = 0.2  # seconds before the second try
 _SLICE = 0.1  # seconds; on Windows a longer wait would hold up Ctrl-C
 _THREAD = "mistral-nb-verify"
 
 # What is going on, by the end of the name of httpcore's trace event
 # (https://www.encode.io/httpcore/extensions/#trace).
-_DOING = {
+_PHASES = {
     "connect_tcp.started": "looking up {} and connecting to it",
-    "start_tls.started": "agreeing on TLS with {}",
-    "send_request_headers.started": "sending the question to {}",
-    "receive_response_headers.started": "waiting for the answer of {}",
-    "receive_response_body.started": "reading the answer of {}",
+    "start_tls.started": "negotiating TLS with {}",
+    "send_request_headers.started": "sending the request to {}",
+    "receive_response_headers.started": "waiting for a response from {}",
+    "receive_response_body.started": "reading the response from {}",
 }
 
 
-def verify(key: Key, base: str, *, seconds: float = SECONDS) -> Verdict:
+def verify(key: Key, base: str, *, seconds: float = TIMEOUT_SECONDS) -> Verdict:
     """Ask the API at ``base`` whether it accepts ``key``, and whose it is.
 
-    Answers within ``seconds``, whatever the network does: a slow or broken one is a verdict too.
-    Raises `WrongUsage` if ``base`` is no http(s) address. Whether the key may go to that host is
-    the caller's question (`check_host`).
+    Returns within ``seconds``, whatever the network does: a slow or broken one is a verdict too.
+    Raises `WrongUsage` if ``base`` is not an http(s) address. Whether the key may go to that host is
+    the caller's question (`classify_host`).
     """
     import httpx  # noqa: F401 - here, so that a broken installation is said where a person sees it
 
-    check_host(base)
-    attempt = Attempt(key, base.rstrip("/"), seconds)
-    with running(attempt):
-        # Before the cut: the thread takes the cut for a broken connection.
-        return attempt.verdict or trouble.too_slow(attempt.doing, seconds)
+    classify_host(base)
+    attempt = VerifyRequest(key, base.rstrip("/"), seconds)
+    with run_in_thread(attempt):
+        # Before closing: the thread would report a broken connection.
+        return attempt.verdict or connection_errors.timeout_verdict(attempt.doing, seconds)
 
 
 @contextmanager
-def running(attempt: "Attempt") -> Iterator[None]:
+def run_in_thread(attempt: "VerifyRequest") -> Iterator[None]:
     """Run it in its thread until it is done or out of time; its connection is cut when the block ends."""
     worker = threading.Thread(target=attempt.run, name=_THREAD, daemon=True)
     worker.start()
     try:
-        while attempt.left() > 0 and not attempt.done.wait(min(_SLICE, max(attempt.left(), 0))):
+        while attempt.seconds_left() > 0 and not attempt.done.wait(min(_SLICE, max(attempt.seconds_left(), 0))):
             pass
         yield
     finally:
         attempt.stop()
 
 
-class Answer(NamedTuple):
+class ApiResponse(NamedTuple):
     status: int
     headers: dict[str, str]
     body: bytes
 
 
-class Attempt:
-    """One verification, run in a thread of its own; the caller reads ``verdict`` when it pleases."""
+class VerifyRequest:
+    """One verification, run in its own thread; the caller may read ``verdict`` at any time."""
 
     def __init__(self, key: Key, base: str, seconds: float) -> None:
         self.key = key
         self.base = base
-        self.host = host_of(base)
+        self.host = host_name(base)
         self.contacted = ""
         self.seconds = seconds
         self.deadline = time.monotonic() + seconds
-        self.doing = f"preparing the question to {self.host}"
+        self.doing = f"preparing the request to {self.host}"
         self.done = threading.Event()
         self.verdict: Verdict | None = None
         self._connection: Any = None  # the last one's httpcore.NetworkStream
         self._stopped = False
 
-    def left(self) -> float:
+    def seconds_left(self) -> float:
         return self.deadline - time.monotonic()
 
     def run(self) -> None:
-        """The thread's work. No exception leaves it: its frames hold the header with the key."""
+        """The thread's work. No exception leaves it: its frames contain the header with the key."""
         import httpx
 
         try:
-            _quieten()
+            _silence_logging()
             self._ask()
         except httpx.TimeoutException:
-            self._conclude(trouble.too_slow(self.doing, self.seconds))
+            self._conclude(connection_errors.timeout_verdict(self.doing, self.seconds))
         except Exception as error:  # noqa: BLE001 - whatever it is, it says nothing about the key
-            self._conclude(trouble.not_reached(error, self.host, self.contacted))
+            self._conclude(connection_errors.unreachable_verdict(error, self.host, self.contacted))
         finally:
             self.done.set()
 
@@ -110,10 +110,10 @@ class Attempt:
         """Cut the connection, so that a dripping server does not keep the thread."""
         self._stopped = True
         if self._connection is not None:
-            _cut(self._connection)
+            _close_connection(self._connection)
 
     def _conclude(self, verdict: Verdict) -> None:
-        """Keep the verdict, unless the more telling one of an earlier question is there."""
+        """Keep the verdict, unless an earlier request had a more specific one."""
         self.verdict = self.verdict or verdict
 
     def _ask(self) -> None:
@@ -122,19 +122,19 @@ class Attempt:
         try:
             context = tls_settings()
         except OSError:
-            self._conclude(trouble.unusable_certificates())
+            self._conclude(connection_errors.unusable_certificates_verdict())
             return
         try:
             client = self._client(context)
         except (httpx.InvalidURL, ValueError, ImportError) as error:
-            self._conclude(trouble.unusable_proxy(error))
+            self._conclude(connection_errors.unusable_proxy_verdict(error))
             return
         with client:
-            verdict = judge(*self._with_a_retry(client, "/v1/models"), key=self.key, host=self.host)
+            verdict = judge(*self._get_with_retry(client, "/v1/models"), key=self.key, host=self.host)
             self.verdict = verdict
             if verdict.kind == "accepted":
                 status, _, body = self._get(client, "/v1/users/me")
-                identity = identity_of(body, self.key) if status == 200 else None
+                identity = parse_identity(body, self.key) if status == 200 else None
                 self.verdict = replace(verdict, identity=identity)
 
     def _client(self, context: "ssl.SSLContext") -> "httpx.Client":
@@ -143,7 +143,7 @@ class Attempt:
         return httpx.Client(
             auth=self._authorise,
             headers={"Accept": "application/json", "Accept-Encoding": "identity"},
-            trust_env=check_host(self.base) != "loopback",  # no proxy reaches this machine's loopback
+            trust_env=classify_host(self.base) != "loopback",  # no proxy reaches this machine's loopback
             verify=context,
             follow_redirects=False,
         )
@@ -152,42 +152,42 @@ class Attempt:
         request.headers["Authorization"] = f"Bearer {self.key.reveal()}"
         return request
 
-    def _with_a_retry(self, client: "httpx.Client", path: str) -> Answer:
+    def _get_with_retry(self, client: "httpx.Client", path: str) -> ApiResponse:
         import httpx
 
         try:
             return self._get(client, path)
         except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
-            if self._stopped or self.left() <= _PAUSE or not trouble.is_worth_a_retry(error):
+            if self._stopped or self.seconds_left() <= _RETRY_PAUSE or not connection_errors.is_worth_a_retry(error):
                 raise
-        time.sleep(_PAUSE)
+        time.sleep(_RETRY_PAUSE)
         return self._get(client, path)
 
-    def _get(self, client: "httpx.Client", path: str) -> Answer:
+    def _get(self, client: "httpx.Client", path: str) -> ApiResponse:
         """The answer to a GET, redirects within the same scheme, host and port followed."""
         import httpx
 
         url = httpx.URL(self.base + path)
-        for _ in range(_MOST_REDIRECTS + 1):
-            timeout, trace = max(self.left(), 0.01), {"trace": self._trace}
+        for _ in range(_MAX_REDIRECTS + 1):
+            timeout, trace = max(self.seconds_left(), 0.01), {"trace": self._trace}
             with client.stream("GET", url, timeout=timeout, extensions=trace) as response:
-                answer = Answer(response.status_code, dict(response.headers), self._body(response))
-            next_url = _same_place(url, answer)
+                answer = ApiResponse(response.status_code, dict(response.headers), self._read_body(response))
+            next_url = _same_origin_redirect(url, answer)
             if next_url is None:
                 break
             url = next_url
         return answer
 
-    def _body(self, response: "httpx.Response") -> bytes:
+    def _read_body(self, response: "httpx.Response") -> bytes:
         """The body, cut at 4 MB: what is longer is no answer of the API, and will not parse."""
         import httpx
 
         body = bytearray()
         for chunk in response.iter_bytes():
             body += chunk
-            if self.left() <= 0:
+            if self.seconds_left() <= 0:
                 raise httpx.ReadTimeout("the body drips")
-            if len(body) > _LARGEST_BODY:
+            if len(body) > _MAX_BODY_BYTES:
                 break
         return bytes(body)
 
@@ -196,12 +196,12 @@ class Attempt:
         if name == "connect_tcp.started":
             host = info.get("host", b"")
             self.contacted = host.decode(errors="replace") if isinstance(host, bytes) else str(host)
-        if name in _DOING:
-            self.doing = _DOING[name].format(self.contacted or self.host)
+        if name in _PHASES:
+            self.doing = _PHASES[name].format(self.contacted or self.host)
         if name in ("connect_tcp.complete", "start_tls.complete"):
             self._connection = info.get("return_value")
             if self._stopped:
-                _cut(self._connection)
+                _close_connection(self._connection)
 
 
 def tls_settings() -> "ssl.SSLContext":
@@ -211,8 +211,8 @@ def tls_settings() -> "ssl.SSLContext":
     return httpx.create_ssl_context()
 
 
-def _same_place(url: "httpx.URL", answer: Answer) -> "httpx.URL | None":
-    """Where a redirect leads, if to the same scheme, host and port."""
+def _same_origin_redirect(url: "httpx.URL", answer: ApiResponse) -> "httpx.URL | None":
+    """The target of a redirect, if it has the same scheme, host and port."""
     location = answer.headers.get("location")
     if not 300 <= answer.status < 400 or not location:
         return None
@@ -225,24 +225,24 @@ def _port(url: "httpx.URL") -> int:
     return url.port or (443 if url.scheme == "https" else 80)
 
 
-def _cut(connection: Any) -> None:
+def _close_connection(connection: Any) -> None:
     import socket
 
     with suppress(OSError, AttributeError):
         connection.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
-class _NotFromVerify(logging.Filter):
-    """Drops what httpx logs in the verifying thread: the answer's headers, which may repeat the key."""
+class _VerifyLogFilter(logging.Filter):
+    """Drops what httpx logs in the verifying thread: the response's headers, which may repeat the key."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return threading.current_thread().name != _THREAD
 
 
-_quiet = _NotFromVerify()
+_log_filter = _VerifyLogFilter()
 
 
-def _quieten() -> None:
+def _silence_logging() -> None:
     for part in ("connection", "http11", "http2", "proxy", "socks"):
-        logging.getLogger(f"httpcore.{part}").addFilter(_quiet)  # adding it again does nothing
-    logging.getLogger("httpx").addFilter(_quiet)
+        logging.getLogger(f"httpcore.{part}").addFilter(_log_filter)  # adding it again does nothing
+    logging.getLogger("httpx").addFilter(_log_filter)

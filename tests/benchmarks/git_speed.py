@@ -1,6 +1,6 @@
 """What the git filter costs beside none and beside its peers: CPU time of the whole process tree, paired.
 
-    python tests/benchmarks/git_speed.py [CORPUS] [--rounds N] [--peers VENV] [--slow] [--only git|history]
+    cd tests && python -m benchmarks.git_speed [CORPUS] [--rounds N] [--peers VENV] [--slow] [--only git|history]
 
 CORPUS: a folder with notebooks; without one they are generated. --peers: an environment with nb-clean,
 nbstripout-fast and nbstripout; without one it is made for the run. --slow: nbstripout too, which takes minutes.
@@ -21,9 +21,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from git_repos import Repo, git_environment
-from keys import make_key
+from benchmarks.scrub_speed import plant
+from support.git_repos import Repo, git_environment
+from support.keys import make_key
 
 FILES, KEYS = 200, 3
 NONE, OURS, NB_CLEAN, FAST, SLOW = "no filter", "mistral_nb", "nb-clean", "nbstripout-fast", "nbstripout"
@@ -122,6 +122,11 @@ def add_one(tool: Tool) -> float:
     return tool.measure("add", "one.ipynb")
 
 
+def add_one_with_a_key(tool: Tool) -> float:
+    (tool.repo.path / "held.ipynb").touch()
+    return tool.measure("add", "held.ipynb")
+
+
 def checkout_all(tool: Tool) -> float:
     for file in tool.repo.path.glob("*.ipynb"):
         file.unlink()
@@ -153,10 +158,15 @@ def git_work(data: list[bytes], folder: Path, env: dict[str, str], options: argp
             tool.repo.write(f"{number:03}.ipynb", notebook)
         tool.repo.write("one.ipynb", median)
         tool.repo.git("add", ".")
+        tool.repo.write("held.ipynb", plant(median, options.key.reveal().encode()))  # last: not in the index before
     rounds = options.rounds
     compare("git add of all", add_all, tools, NONE, 1.25, max(3, rounds // 3))
     compare("git status, all touched", status_after_touching_all, tools, NB_CLEAN, 0.4, rounds)
     compare("git add of one", add_one, tools, NB_CLEAN, 3.5, rounds * 3)
+    compare("git add of one, a key in it", add_one_with_a_key, tools, NB_CLEAN, 6.0, rounds * 3)
+    for tool in tools.values():
+        (tool.repo.path / "held.ipynb").unlink()
+        tool.repo.git("add", "-A")
     compare("git checkout of all", checkout_all, tools, NONE, 1.9, rounds)
 
 
@@ -222,7 +232,8 @@ def main() -> None:
             subprocess.run([sys.executable, "-m", "venv", str(options.peers)], check=True)
             subprocess.run([str(options.peers / "bin/pip"), "install", "-q", *PEERS], check=True)
         env = git_environment(folder)
-        Repo(folder / "any", env).remember(*(make_key() for _ in range(KEYS)))
+        options.key, *others = (make_key() for _ in range(KEYS))
+        Repo(folder / "any", env).remember(options.key, *others)
         git = subprocess.run(["git", "--version"], capture_output=True, text=True).stdout.split()[2]
         ours = importlib.metadata.version("mistral_nb")
         print(f"mistral_nb {ours}, {KEYS} keys remembered; git {git}; Python {sys.version.split()[0]}")

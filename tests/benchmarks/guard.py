@@ -1,17 +1,15 @@
 """What the guard costs: packing one message, and a cell from execute to idle; on and off alternate in one run.
 
-    python tests/benchmarks/guard.py
+    cd tests && python -m benchmarks.guard
 
 CPU time in both, of the packing and of the kernel's whole process; wall time beside it, end to end.
 """
 
 import base64
 import json
-import os
 import platform
 import random
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,14 +19,12 @@ from pathlib import Path
 
 from jupyter_client.session import Session
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-from kernels import RealKernel, clean_environment, start_kernel
-from keys import make_text
-
-from mistral_nb.kernel.guarded import GuardedSession
-from mistral_nb.kernel.known import Known
-from mistral_nb.key import Key
+from mistral_nb.api_key import Key
+from mistral_nb.guard.known_secrets import ProcessSecrets
+from mistral_nb.guard.session_wrapper import GuardedSession
+from mistral_nb.guard.text_matcher import TextMatcher
+from support.kernels import RealKernel, clean_environment, start_kernel
+from support.keys import make_text
 
 ROUNDS = 15
 TEXT = " ".join(Path(__file__).parent.joinpath(name).read_text() for name in ("guard.py", "startup.py"))
@@ -73,7 +69,7 @@ def packing() -> None:
     print(f"{'packer':<8}{'size':>9}  {'content':<12} {'off, µs':>10} {'on, µs':>10} {'ratio':>7} {'ms/MB more':>11}")
     for packer in ("json", "orjson"):
         session = Session(key=b"k", packer=packer)
-        plain, known = session.serialize, Known()
+        plain, known = session.serialize, ProcessSecrets()
         known.add(Key(make_text(random.Random(4))))
         GuardedSession(session, known)
         for size in (100, 10_000, 1_000_000):
@@ -88,6 +84,22 @@ def packing() -> None:
                 ratio = statistics.median(b / a for a, b in pairs)
                 extra = f"{(on - off) / 1000 * 1e6 / size:>11.2f}" if size >= 10_000 else f"{'':>11}"
                 print(f"{packer:<8}{size:>9}  {kind:<12} {off:>10.1f} {on:>10.1f} {ratio:>6.2f}× {extra}")
+
+
+def many_keys() -> None:
+    print("\nsearching one message, by the number of keys that are known")
+    print(f"{'keys':>5} {'100 bytes, µs':>14} " + " ".join(f"{kind + ', ms/MB':>22}" for kind in KINDS))
+    messages = {kind: json.dumps({"data": {"text/plain": make(1_000_000)}}).encode() for kind, make in KINDS.items()}
+    small = json.dumps({"name": "stdout", "text": prose(70)}).encode()
+    rng = random.Random(5)
+    for count in (1, 4, 10, 100, 1000):
+        matcher = TextMatcher([Key(make_text(rng)) for _ in range(count)])
+        tiny = statistics.median(cpu(partial(matcher.redact_packed, small), 2000) for _ in range(ROUNDS)) * 1e6
+        large = [
+            statistics.median(cpu(partial(matcher.redact_packed, data), 1) for _ in range(ROUNDS)) * 1e9 / len(data)
+            for data in messages.values()
+        ]
+        print(f"{count:>5} {tiny:>14.1f} " + " ".join(f"{each:>22.2f}" for each in large))
 
 
 CELLS = {
@@ -109,9 +121,9 @@ PRELUDE = (
 
 
 def used(kernel: RealKernel) -> float:
-    """CPU seconds of the kernel's process."""
-    fields = Path(f"/proc/{kernel.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """CPU seconds of all threads of the kernel's process; Linux has them by the nanosecond."""
+    threads = Path(f"/proc/{kernel.pid}/task").iterdir()
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
 
 def once(kernel: RealKernel, code: str, times: int) -> tuple[float, float]:
@@ -153,5 +165,6 @@ if __name__ == "__main__":
     names = ("ipykernel", "ipython", "jupyter_client", "orjson")
     print(json.dumps({"python": platform.python_version()} | {name: version(name) for name in names}))
     packing()
+    many_keys()
     for each in ("json", "orjson"):
         end_to_end(each)

@@ -1,6 +1,6 @@
 """What one call of `scrub` or `scan` on a 20 kB notebook costs: CPU of the whole process, as a ratio.
 
-    python tests/benchmarks/one_call.py           aim: at most 3.5 × of `python -I -S -c pass`
+    cd tests && python -m benchmarks.one_call           aim: at most 3.5 × of `python -I -S -c pass`
 
 Measured alternately; the medians of the paired ratios are printed.
 """
@@ -18,8 +18,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from mistral_nb.key import Key
-from mistral_nb.store.index import Index, seen
+from mistral_nb.api_key import Key
+from mistral_nb.storage.index import Index, make_remembered
 
 ROUNDS = 41
 AIM = 3.5
@@ -55,7 +55,7 @@ def main() -> None:
         keys = [make_key() for _ in range(50)]
         os.environ["MISTRAL_NB_HOME"] = f"{folder}/home"
         with Index(f"{folder}/home").edit() as contents:
-            contents.seen.update({key.fingerprint: seen(key) for key in keys})
+            contents.remembered.update({key.fingerprint: make_remembered(key) for key in keys})
         quiet, holding, empty = f"{folder}/quiet.ipynb", f"{folder}/holding.ipynb", os.devnull
         Path(quiet).write_text(notebook("client = Mistral()"))
         Path(holding).write_text(notebook(f'client = Mistral("{keys[0].reveal()}")'))

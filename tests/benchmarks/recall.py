@@ -1,23 +1,16 @@
-# ruff: noqa: E402, the tests' folders come onto the path first
 """Recall, forms × tiers, as a table: of a hundred keys in each form, how many are removed.
 
-python tests/benchmarks/recall.py
+cd tests && python -m benchmarks.recall
 """
 
-import os
 import random
 import sys
 
-sys.path[:0] = [os.path.join(os.path.dirname(__file__), ".."), os.path.join(os.path.dirname(__file__), "..", "scrub")]
-
-from checker import FRAGMENT, can_read
-from forms import FORMS, PLACES, STYLES
-from keys import make_key
-from test_forms import known, remembered
-from test_suspects import LEAKS
-
-from mistral_nb.scrub import redact
-from mistral_nb.watch import Watchlist
+from mistral_nb.redaction.redact import redact
+from mistral_nb.watchlist import Watchlist
+from support.checker import FRAGMENT, can_read
+from support.forms import FORMS, LEAKS, PLACES, STYLES, known, remembered
+from support.keys import make_key
 
 _TIMES = 100
 

@@ -1,6 +1,6 @@
 """The save hook's share of a real save: HTTP, jupyter_server, nbformat and the disk together.
 
-    python tests/benchmarks/save_hook.py [FOLDER]    notebooks below FOLDER; without one, made here
+    cd tests && python -m benchmarks.save_hook [FOLDER]    notebooks below FOLDER; without one, made here
 
 Each notebook is saved by the contents API of a real server, as JupyterLab does it, the hook's own
 time noted by a clock around it. Aim: at most 8 % of the save at the median, 15 % at p90.
@@ -19,29 +19,25 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-from kernels import clean_environment
-from keys import make_key
-from servers import RunningServer, notebook, start_server
-
-from mistral_nb.store.index import Index, seen
+from mistral_nb.storage.index import Index, make_remembered
+from support.jupyter_servers import RunningServer, notebook, start_server
+from support.kernels import clean_environment
+from support.keys import make_key
 
 ROUNDS = 5
 AIMS = (8.0, 15.0)
 _TIMED = """
 import atexit, time, sys
-sys.path.insert(0, {tests!r})
-from mistral_nb.saving import saves
-original, taken = saves.Saves.before_save, [0.0]
+from mistral_nb.jupyter import save_hook
+original, taken = save_hook.ContentsManagerGuard.clean_before_save, [0.0]
 def timed(self, model, path):
     started = time.perf_counter()
     try:
         return original(self, model, path)
     finally:
         print("HOOK", path, time.perf_counter() - started, flush=True)
-saves.Saves.before_save = timed
-save = saves.Saves.install
+save_hook.ContentsManagerGuard.clean_before_save = timed
+save = save_hook.ContentsManagerGuard.install
 def install(self):
     save(self)
     inner = self.manager.save
@@ -52,7 +48,7 @@ def install(self):
         finally:
             print("SAVE", args[1] if len(args) > 1 else kwargs.get("path"), time.perf_counter() - started, flush=True)
     self.manager.save = outer
-saves.Saves.install = install
+save_hook.ContentsManagerGuard.install = install
 from jupyter_server.serverapp import main
 main()
 """
@@ -96,7 +92,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         env = clean_environment(folder)
         with Index(env["MISTRAL_NB_HOME"]).edit() as contents:
-            contents.seen.update({key.fingerprint: seen(key) for key in (make_key() for _ in range(50))})
+            contents.remembered.update(
+                {key.fingerprint: make_remembered(key) for key in (make_key() for _ in range(50))}
+            )
         program = _TIMED.format(tests=str(Path(__file__).parent.parent))
         with start_server(env, Path(folder, "served"), program=program) as server:
             save_all(server, notebooks)

@@ -1,6 +1,6 @@
 """What starting costs: importing the package, loading the extension, a stored key. Ratios of CPU time.
 
-    python tests/benchmarks/startup.py            needs dbus-run-session and gnome-keyring-daemon
+    cd tests && python -m benchmarks.startup            needs dbus-run-session and gnome-keyring-daemon
 
 Each pair is measured alternately; the median of the paired ratios is printed.
 """
@@ -18,16 +18,16 @@ from pathlib import Path
 ROUNDS = 21
 _KEEP = """
 import sys
-from mistral_nb.store.index import Index
-from mistral_nb.store.keep import Keeper
-from mistral_nb.store.keyring import KeyringStore
-from mistral_nb.key import Key
+from mistral_nb.storage.index import Index
+from mistral_nb.storage.key_manager import KeyManager
+from mistral_nb.storage.keyring_store import KeyringStore
+from mistral_nb.api_key import Key
 import random, string
 key = Key("".join(random.SystemRandom().choices(string.ascii_letters + string.digits, k=32)))
-Keeper(Index(sys.argv[1]), {"keyring": KeyringStore()}).keep("dev", key, {}, "keyring")
+KeyManager(Index(sys.argv[1]), {"keyring": KeyringStore()}).keep("dev", key, {}, "keyring")
 """
 _SHELL = "from IPython.core.interactiveshell import InteractiveShell as S; s = S.instance(); "
-_BARE = "import keyring; assert keyring.get_password('mistral-nb:dev', 'current')"
+_BARE = "import keyring; assert keyring.get_password('mistral-nb:dev', 'Mistral API key')"
 
 
 def cpu_seconds(words: Sequence[str]) -> float:
@@ -77,7 +77,7 @@ def main() -> None:
         "+30 ms",
     )
     shell = _SHELL + "s.run_line_magic('load_ext', 'mistral_nb'); "
-    ours = timed(shell, "s.run_line_magic('mistral_key', 'use dev')")
+    ours = timed(shell, "s.run_line_magic('mistral_key', 'switch dev')")
     compare("%mistral_key, stored : keyring.get_password", ours, timed(shell, _BARE), "1.5 ×", inner_cpu_seconds)
 
 

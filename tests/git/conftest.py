@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from git_repos import Repo, git_environment, notebook
-from keys import make_key
-from parts import need
 
-from mistral_nb.key import Key
+from mistral_nb.api_key import Key
+from support.git_repos import Repo, git_environment, notebook
+from support.keys import make_key
+from support.requirements import need
 
 
 @pytest.fixture

@@ -3,10 +3,9 @@
 import shutil
 import subprocess
 
-from git_repos import Repo, notebook, uses
-from keys import make_text
-
-from mistral_nb.key import MARKER, Key
+from mistral_nb.api_key import MARKER, Key
+from support.git_repos import Repo, notebook, uses
+from support.keys import make_text
 
 
 def test_an_editor_without_shell_or_path_stages_and_reads(repo: Repo, key: Key) -> None:

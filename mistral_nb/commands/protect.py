@@ -1,0 +1,197 @@
+"""`protect`: keep keys out of this repository's commits, and say which are in it already."""
+
+import os
+from typing import TYPE_CHECKING
+
+from mistral_nb import environment, exit_codes
+from mistral_nb.command_context import Context
+from mistral_nb.errors import MistralNbError, WrongUsage, reason
+from mistral_nb.key_records import KeyRecord, format_count, format_keys, to_json
+from mistral_nb.report import Action, Report, Row
+from mistral_nb.scanning.git_history_report import index_rows
+
+if TYPE_CHECKING:
+    from mistral_nb.git.repository_protection import ProtectionResult
+    from mistral_nb.git.run_git import Git
+    from mistral_nb.git.staged_keys import StagedKeys
+
+_MAX_PATHS = 8  # files named
+_NOT_COVERED = "Configured but NOT effective: another attribute excludes new notebooks from the filter."
+
+
+def action(
+    context: Context,
+    *,
+    local: bool = False,
+    everywhere: bool = False,
+    wrap: bool = False,
+    pre_push: bool = False,
+    renormalize: bool = False,
+    status: bool = False,
+) -> Action:
+    yield from ()
+    environment.register_variables(context.environ)
+    from mistral_nb.git import repository_protection, staged_keys
+    from mistral_nb.git.run_git import Git
+
+    git = Git.at_work(context.folder, context.environ)
+    if everywhere and (local or wrap or pre_push or renormalize):
+        raise WrongUsage(
+            "--global cannot be combined with flags for a single repository.", "Remove --global or the other flag."
+        )
+    if status:
+        return _status_report(context, git)
+    try:
+        if everywhere:
+            return _protected_all_report(repository_protection.protect_all(git, context.config.home))
+        done = repository_protection.protect(git, context.config.home, local=local, wrap=wrap, pre_push=pre_push)
+        where = repository_protection.find_repository(git)
+        staged_now = staged_keys.renormalize(where.git, context.config.home) if renormalize else []
+        return _protected_report(context, where.git, done, staged_now)
+    except OSError as error:
+        why = f"{error.filename or 'a file'}: {reason(error)}"
+        raise MistralNbError(f"Protection could not be set up: {why}.", "Fix this and run the command again.") from None
+
+
+def _protected_report(context: Context, git: "Git", done: "ProtectionResult", renormalized: list[str]) -> Report:
+    from mistral_nb.git import staged_keys
+
+    rows = [Row("filter", "in this repository's configuration, which is not cloned", "ok")]
+    shared = os.path.basename(done.attributes) == ".gitattributes"
+    todo = "Commit it." if shared and done.repo.attributes else ""
+    rows.append(Row("attributes", done.attributes, "ok", todo))
+    if done.driver.wraps:
+        rows.append(_wrapped_row(git, done.driver.wraps))
+    if done.repo.hook:
+        rows.append(Row("pre-push", done.repo.hook, "ok"))
+    rows += _uncovered_rows(done)
+    rows += _submodule_rows(git)
+    if renormalized:
+        named = _format_paths(renormalized)
+        rows.append(Row("removed", f"keys in {named}: staged", "ok", "Commit it: git commit -m 'Remove keys'"))
+    found = staged_keys.find_staged_keys(git)
+    rows += _tracked_key_rows(context, found)
+    rows += index_rows(context)
+    words = "is protected" if done.changed else "was already protected"
+    title = f"✓ This repository {words}: keys in its notebooks stay out of your commits."
+    return Report(
+        title if done.covers_new_notebooks else _NOT_COVERED,
+        tuple(rows),
+        _revoke_first_notes(found),
+        exit_code=_exit_code(done),
+        data={
+            "changed": done.changed,
+            "attributes": done.attributes,
+            "wraps": done.driver.wraps,
+            "renormalized": renormalized,
+            "uncovered": done.uncovered,
+            "tracked": _json_data(found),
+        },
+    )
+
+
+def _protected_all_report(done: "ProtectionResult") -> Report:
+    rows = (
+        Row("filter", "in your git configuration, for all repositories", "ok"),
+        Row("attributes", done.attributes, "ok"),
+        *_uncovered_rows(done),
+    )
+    note = "A repository whose own .gitattributes names another filter needs protect --wrap there."
+    title = f"✓ Every repository of yours {'is protected' if done.changed else 'was already protected'}."
+    data = {"changed": done.changed, "attributes": done.attributes}
+    return Report(title if done.covers_new_notebooks else _NOT_COVERED, rows, (note,), _exit_code(done), data)
+
+
+def _exit_code(done: "ProtectionResult") -> int:
+    return exit_codes.OK if done.covers_new_notebooks else exit_codes.FINDING
+
+
+def _status_report(context: Context, git: "Git") -> Report:
+    """The current state; exit 1 if something needs to be done."""
+    from mistral_nb.git import repository_protection, staged_keys
+    from mistral_nb.git.doctor_checks import protection_status
+
+    now = protection_status(git, context.config.home)
+    where = repository_protection.find_repository(git)
+    found = staged_keys.find_staged_keys(where.git)
+    rows = [*now.rows, *_submodule_rows(where.git), *_tracked_key_rows(context, found), *index_rows(context)]
+    bad = any(row.state in ("warn", "bad") for row in rows)
+    title = "✓ Protected." if not bad else ("Protected, with problems:" if now.is_protected else "Not protected here.")
+    data = {"protected": now.is_protected, "tracked": _json_data(found), "rows": [row.value for row in now.rows]}
+    return Report(
+        title,
+        tuple(rows),
+        _revoke_first_notes(found),
+        exit_code=exit_codes.FINDING if bad else exit_codes.OK,
+        data=data,
+    )
+
+
+def _wrapped_row(git: "Git", name: str) -> Row:
+    if git.config(f"filter.{name}.clean"):
+        return Row("also runs", f"the filter {name}, inside this one", "ok")
+    words = f"the filter {name} is assigned to notebooks but not configured here, so it does not run"
+    return Row("other filter", words, "warn", f"Set {name} up in this repository; nothing more is needed for this one.")
+
+
+def _uncovered_rows(done: "ProtectionResult") -> list[Row]:
+    rows = []
+    for name, paths in done.uncovered.items():
+        what = {"unset": "no filter, by an attributes file", "unspecified": "no filter"}.get(name, f"the filter {name}")
+        rows.append(
+            Row(
+                "NOT covered",
+                f"{_format_paths(paths) or 'new notebooks'}: {what}",
+                "warn",
+                "See: git check-attr -a FILE",
+            )
+        )
+    return rows
+
+
+def _submodule_rows(git: "Git") -> list[Row]:
+    from mistral_nb.git.run_git import SUBMODULE, list_staged_entries
+
+    paths = [entry.path for entry in list_staged_entries(git) if entry.mode == SUBMODULE]
+    if not paths:
+        return []
+    repair = "git submodule foreach 'mistral-nb protect'"
+    return [Row("submodules", f"{_format_paths(paths)}: separate repositories, not covered", "", repair)]
+
+
+def _tracked_key_rows(context: Context, found: "StagedKeys") -> list[Row]:
+    rows = []
+    if found.covered:
+        value = _format_tracked(found.covered, "already committed or staged, left unchanged")
+        repair = f"To remove them: {context.format_command('protect --renormalize')}"
+        rows.append(Row("keys inside", value, "warn", repair))
+    if found.uncovered:
+        repair = f"{context.format_command('scrub FILE')}, then git add FILE"
+        value = _format_tracked(found.uncovered, "not in notebooks, so the filter does not see them")
+        rows.append(Row("keys inside", value, "warn", repair))
+    return rows
+
+
+def _revoke_first_notes(found: "StagedKeys") -> tuple[str, ...]:
+    if not found:
+        return ()
+    return ("Treat any key that was ever pushed as leaked: revoke it first. History: scan --git-history.",)
+
+
+def _format_tracked(found: dict[str, tuple[KeyRecord, ...]], state: str) -> str:
+    count = format_count([record for records in found.values() for record in records])
+    return f"{count}, {state}: {_format_paths([f'{path}: {format_keys(records)}' for path, records in found.items()])}"
+
+
+def _format_paths(paths: list[str]) -> str:
+    more = f" and {len(paths) - _MAX_PATHS} more" if len(paths) > _MAX_PATHS else ""
+    return ", ".join(paths[:_MAX_PATHS]) + more
+
+
+def _json_data(found: "StagedKeys") -> list[dict[str, object]]:
+    return [
+        to_json(record) | {"covered": covered}
+        for covered, group in ((True, found.covered), (False, found.uncovered))
+        for records in group.values()
+        for record in records
+    ]

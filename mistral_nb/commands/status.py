@@ -1,0 +1,177 @@
+"""`status`: one report of the current state. Never more of a key than its tail."""
+
+from typing import Any
+
+from mistral_nb import environment
+from mistral_nb.command_context import Context
+from mistral_nb.keys import aside_keys, expiry, interrupted_commands, key_sources, startup_files
+from mistral_nb.keys.activation_report import activation_warnings, format_key
+from mistral_nb.keys.key_report import attention_rows, details_data
+from mistral_nb.report import Action, Report, Row
+from mistral_nb.storage.index import ADMIN, Workspace
+from mistral_nb.storage.store_protocol import store_name
+
+
+def action(context: Context, long: bool = False) -> Action:
+    environment.register_variables(context.environ)
+    yield from interrupted_commands.finish_interrupted(context)
+    kept = context.stored_workspaces()
+    active = context.active
+    long = long or not context.in_notebook
+    rows = [*_active_rows(context, active, kept, long)]
+    for name, entry in kept.items():
+        if not (active and entry.fingerprint == active.key.fingerprint and active.workspace == name):
+            rows.append(_kept_row(context, name, entry))
+    sources = key_sources.source_rows(context, active)
+    rows += [
+        *sources,
+        *_index_rows(context),
+        *(Row("warning", text, "warn") for text in activation_warnings(context)),
+    ]
+    saves = _save_rows(context)
+    kernel = _kernel_rows(context)
+    rows += [*kernel, *saves, *_autoload_rows(context)]
+    rows += [Row("clock", text, "warn") for text in filter(None, [expiry.clock_warning(kept.values(), context.now())])]
+    next_step = _next_step(context, active, kept)
+    data = {
+        "active": _active_data(active),
+        "workspaces": {name: _workspace_data(context, entry, long) for name, entry in kept.items()},
+        "warnings": [
+            *filter(None, (context.index_problem,)),
+            *activation_warnings(context),
+            *(f"{row.label}: {row.value}" for row in sources if row.state),
+        ],
+        "set_aside": [] if context.index_problem else aside_keys.data(context),
+        "saves": saves[0].value if saves else None,
+        "kernel": kernel[0].value if kernel else None,
+        "next": next_step,
+    }
+    return Report(_title(active, kept), tuple(rows), (f"Next: {next_step}",), data=data)
+
+
+def _title(active: environment.ActiveKey | None, kept: dict[str, Workspace]) -> str:
+    if active is None:
+        return "No Mistral key is in this process."
+    return (
+        f"Active: {format_key(active.workspace or 'no workspace', active.key.tail, kept.get(active.workspace or ''))}"
+    )
+
+
+def _active_rows(
+    context: Context, active: environment.ActiveKey | None, kept: dict[str, Workspace], long: bool
+) -> list[Row]:
+    if active is None:
+        unset = not environment.no_key_sentence(context.environ)  # else that is said with the other places
+        expected = context.config.key_file or (kept and not context.in_notebook)  # a terminal needs none
+        return [Row("MISTRAL_API_KEY", "is not set", "" if expected else "warn")] if unset else []
+    entry = kept.get(active.workspace or "")
+    rows = [Row("came from", active.origin)]
+    if entry is None:
+        return [
+            *rows,
+            Row(
+                "kept",
+                "not stored here" if not active.workspace else "no longer stored here",
+                "warn",
+                f"To store it: {context.format_command('login')}",
+            ),
+        ]
+    if entry.fingerprint != active.key.fingerprint:
+        rows.append(Row("kept", f"another key is stored for {active.workspace} now: …{entry.tail}", "warn"))
+    words, state = expiry.describe_expiry(entry, context.today())
+    rows += [
+        Row("kept in", store_name(entry.store)),
+        Row("expires", words, state),
+        Row("verified", entry.verified or "never", "" if entry.verified else "warn"),
+    ]
+    if _age_text(context, entry):
+        rows.append(Row("age", _age_text(context, entry).removeprefix("; "), "warn", context.format_command("rotate")))
+    told = (
+        ("key name", entry.name),
+        ("organisation", entry.organisation),
+        ("at Mistral", entry.mistral_workspace),
+    )
+    return rows + [Row(label, value) for label, value in told if value and long]
+
+
+def _kept_row(context: Context, name: str, entry: Workspace) -> Row:
+    words, state = expiry.describe_expiry(entry, context.today())
+    kind = ", an Admin key" if entry.kind == ADMIN else ""
+    ask_first = ", ask first" if entry.ask_first else ""
+    age, repair = _age_text(context, entry), ""
+    if age:
+        state, repair = state or "warn", context.format_command(f"rotate {name}")
+    return Row(
+        f"kept: {name}",
+        f"…{entry.tail} in {store_name(entry.store)}{kind}{ask_first}; expires: {words}{age}",
+        state,
+        repair,
+    )
+
+
+def _age_text(context: Context, entry: Workspace) -> str:
+    """The text for a key that is older than the project's rotation age."""
+    if context.index_problem:
+        return ""
+    days = expiry.overdue_days(context, context.read_index(), entry)
+    return (
+        f"; {days} days old, and this project rotates after {expiry.max_age_days(context.config.project)}"
+        if days
+        else ""
+    )
+
+
+def _kernel_rows(context: Context) -> list[Row]:
+    """Whether this kernel's output is guarded."""
+    if not context.in_notebook:
+        return []
+    from mistral_nb.guard import doctor_checks
+
+    return list(doctor_checks.guard_rows())
+
+
+def _save_rows(context: Context) -> list[Row]:
+    """Whether this notebook is saved without keys; a command line has no notebook."""
+    if not context.in_notebook:
+        return []
+    from mistral_nb.jupyter.save_coverage import check_coverage
+
+    found = check_coverage(context.environ)
+    return [Row("saves", str(found), found.state, found.repair if found.state == "warn" else "")]
+
+
+def _autoload_rows(context: Context) -> list[Row]:
+    """Whether new kernels load mistral_nb by themselves; nothing if they do not."""
+    return [Row("autoload", file.words, "ok") for file in startup_files.find_startup_files(context.environ)]
+
+
+def _index_rows(context: Context) -> list[Row]:
+    if context.index_problem:
+        return [Row("index", context.index_problem, "bad")]
+    return attention_rows(context)
+
+
+def _next_step(context: Context, active: environment.ActiveKey | None, kept: dict[str, Workspace]) -> str:
+    usable = [name for name, entry in kept.items() if entry.kind != ADMIN]
+    if active is None and context.config.key_file:
+        return context.format_command("switch" if context.in_notebook else "run -- CMD…")
+    if active is None and context.in_notebook:
+        return context.format_command(f"switch {usable[0]}" if len(usable) == 1 else "switch")
+    if active is None:
+        return context.format_command("run -- CMD…" if usable else "login")
+    return context.format_command("verify")
+
+
+def _active_data(active: environment.ActiveKey | None) -> dict[str, Any] | None:
+    if active is None:
+        return None
+    return {
+        "workspace": active.workspace,
+        "tail": active.key.tail,
+        "ours": active.is_ours,
+        "origin": active.origin,
+    }
+
+
+def _workspace_data(context: Context, entry: Workspace, long: bool) -> dict[str, Any]:
+    return {**details_data(entry, long), "days_left": expiry.days_left(entry, context.today())}

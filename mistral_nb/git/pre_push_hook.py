@@ -1,0 +1,151 @@
+"""The pre-push hook: installed beside an existing one, which it runs first; and what is being pushed."""
+
+import os
+import shlex
+from collections.abc import Sequence
+
+from mistral_nb.bounded_read import MAX_SETTINGS, read_file
+from mistral_nb.child_environment import BOOTSTRAP_CODE
+from mistral_nb.errors import MistralNbError
+from mistral_nb.file_io import write_atomically
+from mistral_nb.git.filter_config import FilterDriver
+from mistral_nb.git.run_git import Git
+
+_MARK = "# mistral-nb: scans what is about to be pushed"
+_PREVIOUS_SUFFIX = ".before-mistral-nb"
+_HOOK = """#!/bin/sh
+MARK. The hook that was here before is run first: pre-pushBEFORE
+before="$(dirname "$0")/pre-pushBEFORE"
+input=$(cat)
+feed() { [ -z "$input" ] || printf '%s\\n' "$input"; }
+if [ -x "$before" ]; then feed | "$before" "$@" || exit $?; fi
+set -- WORDS "$1" "$2"
+if [ -x "$1" ] && [ -e "$2/mistral_nb/cli.py" ]; then
+    export MISTRAL_NB_HOME="$3"
+    { printf '%s\\n' "$4" "$5"; feed; } | "$1" -I -c 'START' "$2"
+    exit
+fi
+echo "mistral-nb: cannot scan this push: $1 or $2/mistral_nb no longer exists." \\
+    "Repair: pip install mistral_nb, then: mistral-nb protect --pre-push." \\
+    "To skip it once: git push --no-verify" >&2
+exit 1
+"""
+_ARGUMENTS_PREFIX = "set -- "
+_HOOK_CODE = f'{BOOTSTRAP_CODE}from mistral_nb.cli import main; sys.exit(main(["git-filter", "--pre-push"]))'
+_LEGACY_SUFFIX = ".legacy"  # where pre-commit moves an existing hook, which it runs first
+_SECONDS = 20  # for the other side to list what it has
+
+
+class HookConflict(MistralNbError):
+    """The hooks folder does not belong to this repository, or there are already two hooks."""
+
+
+def hook_path(git: Git) -> str:
+    """Where the hook is, or would be put. Raises `HookConflict`."""
+    path = os.path.join(os.path.realpath(git.path("hooks")), "pre-push")
+    own = os.path.realpath(os.path.join(git.folder, git.text("rev-parse", "--git-common-dir")))
+    if not os.path.normcase(path).startswith(os.path.normcase(os.path.join(own, ""))):
+        raise HookConflict(
+            f"Hooks are kept in {os.path.dirname(path)} (core.hooksPath), which is not this repository's own.",
+            """Add to the pre-push hook there: { printf '%s\\n' "$1" "$2"; cat; } | mistral-nb git-filter --pre-push""",
+        )
+    if is_our_hook(path + _LEGACY_SUFFIX) and not is_our_hook(path):
+        return path + _LEGACY_SUFFIX
+    if os.path.lexists(path) and not is_our_hook(path) and os.path.lexists(path + _PREVIOUS_SUFFIX):
+        raise HookConflict(
+            f"There are two hooks: {path}, and {path}{_PREVIOUS_SUFFIX} from before mistral_nb.",
+            "Merge them into one, then run this again.",
+        )
+    return path
+
+
+def install_hook(git: Git, driver: FilterDriver) -> str:
+    """Write the hook; its path. Raises `HookConflict`, and OSError."""
+    path = hook_path(git)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    if os.path.lexists(path) and not is_our_hook(path):
+        os.replace(path, path + _PREVIOUS_SUFFIX)
+    places = shlex.join([driver.python, driver.root, driver.home])
+    hook = (
+        _HOOK.replace("MARK", _MARK)
+        .replace("BEFORE", _PREVIOUS_SUFFIX)
+        .replace("START", _HOOK_CODE)
+        .replace("WORDS", places)
+    )
+    write_atomically(path, hook.encode(), 0o755)
+    return path
+
+
+def remove_hook(path: str) -> bool:
+    """Restore the previous hook; returns whether ours was there. Raises OSError."""
+    found = next((each for each in (path, path + _LEGACY_SUFFIX) if is_our_hook(each)), None)
+    if found is None:
+        return False
+    if os.path.lexists(path + _PREVIOUS_SUFFIX):
+        os.replace(path + _PREVIOUS_SUFFIX, found)
+    else:
+        os.unlink(found)
+    return True
+
+
+def installed_driver(path: str) -> FilterDriver | None:
+    """What our hook starts, whether it is ``path`` or the one that another hook runs first; None without ours."""
+    ours = next((text for text in (_read(path), _read(path + _LEGACY_SUFFIX)) if _MARK in text), None)
+    if ours is None:
+        return None
+    line = next((line for line in ours.splitlines() if line.startswith(_ARGUMENTS_PREFIX)), "")
+    try:
+        python, root, home, *_ = shlex.split(line.removeprefix(_ARGUMENTS_PREFIX))
+    except ValueError:  # it was edited
+        return FilterDriver("", "", "")
+    return FilterDriver(python, root, home)
+
+
+def is_our_hook(path: str) -> bool:
+    return _MARK in _read(path)
+
+
+def _read(path: str) -> str:
+    try:
+        return read_file(path, MAX_SETTINGS).decode(errors="surrogateescape")
+    except OSError:
+        return ""
+
+
+def outgoing_revisions(git: Git, remote: str, updates: Sequence[str]) -> list[str]:
+    """The revisions that a push sends: words for ``git rev-list``; none when it only deletes.
+
+    ``remote``: its address. ``updates``: the lines git gives to the hook, ``LOCAL_REF LOCAL REMOTE_REF REMOTE``.
+    For a new branch, the remote is asked what it has; if it does not answer, all of the
+    branch counts. Local remote-tracking refs may belong to another remote of the same name.
+    """
+    new: list[str] = []
+    old: list[str] = []
+    for update in updates:
+        words = update.split(" ")
+        if len(words) != 4:
+            continue
+        _, local, _, theirs = words
+        if local.strip("0"):
+            new.append(local)
+            old += [theirs] if theirs.strip("0") else _remote_objects(git, remote)
+    old = _select_local_objects(git, old)
+    return [*new, "--not", *old] if new and old else new
+
+
+def _remote_objects(git: Git, remote: str) -> list[str]:
+    """What the references of a repository point to; nothing where it does not answer in time."""
+    import subprocess
+
+    try:  # git has just reached it, by the programs that the person has set for that
+        done = git.run("ls-remote", "-q", "--upload-pack=git-upload-pack", remote, seconds=_SECONDS, online=True)
+    except subprocess.TimeoutExpired:
+        return []
+    return [os.fsdecode(line.split(b"\t")[0]) for line in done.stdout.splitlines() if b"\t" in line]
+
+
+def _select_local_objects(git: Git, names: Sequence[str]) -> list[str]:
+    """Those of the objects that are here too: of the others git could not tell what they hold."""
+    given = "".join(f"{name}\n" for name in dict.fromkeys(names)).encode()
+    checked = git.run("cat-file", "--batch-check=%(objectname)", given=given).stdout.splitlines() if given else []
+    return [line.decode() for line in checked if b" " not in line]

@@ -1,0 +1,174 @@
+"""Sets up and removes protection: the driver in git's configuration, one line of attributes, the hook."""
+
+import os
+from typing import NamedTuple
+
+from mistral_nb.errors import MistralNbError
+from mistral_nb.git import attributes, filter_config, pre_push_hook
+from mistral_nb.git.filter_config import ATTRIBUTES_LINE, NAME, FilterDriver
+from mistral_nb.git.protected_repos import ProtectedRepo, ProtectedRepos
+from mistral_nb.git.run_git import Git, GitFailed
+
+LOCAL, GLOBAL = "--local", "--global"
+_NO_OTHER_FILTER = frozenset({NAME, attributes.UNSPECIFIED, "unset"})
+
+
+class NoRepository(MistralNbError):
+    """There is no git repository around the folder."""
+
+
+class FilterConflict(MistralNbError):
+    """Notebooks have another filter: git runs one filter per path, and ours would never run."""
+
+
+class ProtectionResult(NamedTuple):
+    """What was set up. ``covers_new_notebooks``: a new notebook goes through it. ``uncovered``: other filters, with the
+    notebooks that they have all the same."""
+
+    repo: ProtectedRepo
+    driver: FilterDriver
+    changed: bool
+    attributes: str
+    covers_new_notebooks: bool
+    uncovered: dict[str, list[str]]
+
+
+class Repository(NamedTuple):
+    """The repository around a folder. ``top``: its working tree; None in a bare one."""
+
+    git: Git  # in the top folder
+    git_dir: str  # the configuration's folder, shared by linked worktrees
+    top: str | None
+
+
+def find_repository(git: Git) -> Repository:
+    """Raises `NoRepository`."""
+    try:
+        top = git.top()
+        folder = os.path.realpath(os.path.join(git.folder, git.text("rev-parse", "--git-common-dir")))
+    except GitFailed as error:
+        raise NoRepository(
+            f"No protection here: {error.said}", "Go into a repository, or use --global for all of them."
+        ) from None
+    return Repository(git.in_folder(top or git.folder), folder, top)
+
+
+def protect(
+    git: Git, home: str, *, local: bool = False, wrap: bool = False, pre_push: bool = False
+) -> ProtectionResult:
+    """Set up the repository around ``git.folder``; idempotent. Raises `NoRepository`, `FilterConflict`,
+    `GitFailed`, `pre_push_hook.HookConflict`, and OSError where a file can't be written.
+    """
+    repository = find_repository(git)
+    paths = attributes.list_notebooks(repository.git) if repository.top else []
+    inside = filter_config.read_driver(repository.git, LOCAL)
+    wraps = _choose_wrapped_filter(repository.git, paths, wrap, inside.wraps if inside else "")
+    new = filter_config.own_driver(home, wraps)
+    shared = os.path.join(repository.top or "", ".gitattributes")
+    can_share = repository.top is not None and not os.path.islink(shared)  # git follows no link there
+    file = shared if can_share and not (local or wraps) else repository.git.path("info/attributes")
+    if file != shared and not os.path.realpath(file).startswith(os.path.join(repository.git_dir, "")):
+        raise FilterConflict(f"Nothing was set up: {file} is a link that leads out of the repository.", "Remove it.")
+    if pre_push:
+        pre_push_hook.hook_path(repository.git)  # fails before anything is changed
+    repo = ProtectedRepo(repository.git_dir, repository.top or repository.git_dir, wraps=wraps)
+    repos = ProtectedRepos(home)
+    repos.record(repo)
+    changed = filter_config.write_driver(repository.git, new, LOCAL)
+    added = attributes.add_line(file, ATTRIBUTES_LINE)
+    if added.changed:
+        repo = repo._replace(attributes=file, created=added.created, newline=added.newline)
+    if pre_push:
+        repo = repo._replace(hook=pre_push_hook.install_hook(repository.git, new))
+    repos.record(repo)
+    return _make_result(repo, new, changed or added.changed, file, attributes.find_filters(repository.git, paths))
+
+
+def protect_all(git: Git, home: str) -> ProtectionResult:
+    """As `protect`, for every repository of this person. Raises the same."""
+    others = {name for name in attributes.find_global_filters(git.given) if name not in _NO_OTHER_FILTER}
+    if others:
+        raise _conflict_error(
+            others, "in your own attributes file", "Go into each repository, and protect it with --wrap."
+        )
+    new = filter_config.own_driver(home)
+    file = attributes.global_attributes_file(git)
+    repos = ProtectedRepos(home)
+    repos.record(ProtectedRepo("", ""))
+    changed = filter_config.write_driver(git, new, GLOBAL)
+    added = attributes.add_line(file, ATTRIBUTES_LINE)
+    repo = ProtectedRepo("", "", file if added.changed else "", added.created, added.newline)
+    repos.record(repo)
+    return _make_result(repo, new, changed or added.changed, file, attributes.find_global_filters(git.given))
+
+
+def _make_result(
+    repo: ProtectedRepo, new: FilterDriver, changed: bool, file: str, has: dict[str, list[str]]
+) -> ProtectionResult:
+    return ProtectionResult(
+        repo, new, changed, file, NAME in has, {name: at for name, at in has.items() if name != NAME}
+    )
+
+
+def unprotect(git: Git, home: str) -> list[str]:
+    """Undo `protect` here; returns what was removed, in words. Raises `NoRepository`, `ProtectedReposUnreadable`,
+    OSError."""
+    repository = find_repository(git)
+    repos = ProtectedRepos(home)
+    noted = repos.find(repository.git_dir)
+    done = ["the filter, from git's configuration"] if filter_config.remove_driver(repository.git, LOCAL) else []
+    for repo in noted:
+        done += _undo(repo)
+    file = repository.git.path("info/attributes")  # untracked, so its line is ours
+    if not noted and attributes.remove_line(file, ATTRIBUTES_LINE, attributes.AttributesChange()):
+        done.append(f"the line in {file}")
+    hook = os.path.join(repository.git.path("hooks"), "pre-push")
+    if pre_push_hook.remove_hook(hook):
+        done.append("the pre-push hook")
+    repos.remove(repository.git_dir)
+    return done
+
+
+def unprotect_all(git: Git, home: str) -> list[str]:
+    """Undo `protect --global`."""
+    repos = ProtectedRepos(home)
+    done = ["the filter, from your git configuration"] if filter_config.remove_driver(git, GLOBAL) else []
+    for repo in repos.find(""):
+        done += _undo(repo)
+    repos.remove("")
+    return done
+
+
+def _undo(repo: ProtectedRepo) -> list[str]:
+    done = []
+    if repo.attributes and attributes.remove_line(repo.attributes, ATTRIBUTES_LINE, repo.attributes_change):
+        done.append(f"the line in {repo.attributes}")
+    if repo.hook and pre_push_hook.remove_hook(repo.hook):
+        done.append("the pre-push hook")
+    return done
+
+
+def _choose_wrapped_filter(git: Git, paths: list[str], wrap: bool, wrapped: str) -> str:
+    """The name of the filter to run inside ours, "" for none. Raises `FilterConflict`."""
+    has = attributes.find_filters(git, paths)
+    others = {name: at for name, at in has.items() if name not in _NO_OTHER_FILTER}
+    if not others:
+        return wrapped if NAME in has else ""
+    if not wrap:
+        raise _conflict_error(set(others), "", "Run both: mistral-nb protect --wrap, or remove that filter first.")
+    (name, *more) = others
+    if more or attributes.UNSPECIFIED in has or name == "set":
+        raise _conflict_error(
+            set(others), "for some of the notebooks", "Give all of them one filter first, then --wrap it."
+        )
+    if git.config(f"filter.{name}.process") and not git.config(f"filter.{name}.clean"):
+        raise _conflict_error({name}, "as a process without a clean command", "It can't run inside another filter.")
+    return name
+
+
+def _conflict_error(names: set[str], how: str, todo: str) -> FilterConflict:
+    listed = ", ".join(sorted(names))
+    return FilterConflict(
+        f"Nothing was set up: *.ipynb has the filter {listed}{f' {how}' if how else ''}, and git runs one per file.",
+        todo,
+    )

@@ -1,0 +1,219 @@
+// @ts-check
+// Commands for palette and menus. The menu is declared in schemas/mistral-nb/plugin.json, so that a person can change it.
+
+import { choose, make, makeField, makeText, show } from "./dialogs.js";
+import { insertMagicCell, runWithNotice } from "./keep_key.js";
+import { linkFor } from "./kernel_link.js";
+import { askAgainIn, pathsNotAsked } from "./paste_exceptions.js";
+import { serverFacts } from "./server_facts.js";
+import { changeSetting, loadSettings } from "./settings.js";
+
+const CATEGORY = "Mistral";
+const CONSOLE = "https://console.mistral.ai/home?profile_dialog=api-keys"; // as api/console_pages.py
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/; // as workspace_choice.py
+const BAD_NAME = "A workspace's name is at most 64 letters, digits, dots, dashes and underscores. Choose another name.";
+const SIGNS = /** @type {Record<string, string>} */ ({ ok: "✓ ", warn: "! ", bad: "✗ ", "": "" });
+
+/** @typedef {import("./shared_packages.js").Packages} Packages */
+/** @typedef {import("./kernel_link.js").KernelLink} KernelLink */
+/** @typedef {import("@jupyterlab/notebook").NotebookPanel} NotebookPanel */
+/** @typedef {{key: string, workspace: string}} Typed */
+
+/**
+ * @param {Packages} packages
+ * @returns {import("@jupyterlab/application").JupyterFrontEndPlugin<void>}
+ */
+export function commandsPlugin(packages) {
+  const { apputils, notebook, settingregistry } = packages;
+  return {
+    id: "mistral-nb:commands",
+    description: "Mistral keys in the command palette and in the Kernel menu.",
+    autoStart: true,
+    optional: [notebook.INotebookTracker, apputils.ICommandPalette, settingregistry.ISettingRegistry],
+    activate: (app, tracker, palette, settings) => {
+      const commands = new Commands(app, packages, tracker);
+      for (const [id, options] of Object.entries(commands.all(settings))) {
+        app.commands.addCommand(id, options);
+        palette?.addItem({ command: id, category: CATEGORY });
+      }
+    },
+  };
+}
+
+class Commands {
+  /**
+   * @param {import("@jupyterlab/application").JupyterFrontEnd} app
+   * @param {Packages} packages
+   * @param {import("@jupyterlab/notebook").INotebookTracker | null} tracker
+   */
+  constructor(app, packages, tracker) {
+    this.app = app;
+    this.packages = packages;
+    this.tracker = tracker;
+    this.server = serverFacts(app, packages);
+  }
+
+  /**
+   * @param {import("./settings.js").SettingRegistry | null} settings
+   * @returns {Record<string, import("@lumino/commands").CommandRegistry.ICommandOptions>}
+   */
+  all(settings) {
+    const isEnabled = () => Boolean(this.tracker?.currentWidget);
+    /** @param {(panel: NotebookPanel) => Promise<void>} run */
+    const withNotebook = (run) => () => this.tracker?.currentWidget && run(this.tracker.currentWidget);
+    /** @type {(name: string) => boolean} */
+    let isOn = () => true;
+    void loadSettings(settings).then((loaded) => (isOn = loaded));
+    const isGuardOn = () => isOn("pasteGuard");
+    const path = () => this.tracker?.currentWidget?.context.path ?? "";
+    return {
+      "mistral-nb:enter-key": { label: "Enter a Mistral Key…", isEnabled, execute: withNotebook((panel) => this.enterKey(panel)) },
+      "mistral-nb:switch": { label: "Switch Mistral Workspace…", isEnabled, execute: withNotebook((panel) => this.switchTo(panel)) },
+      "mistral-nb:status": { label: "Mistral Key Status", execute: () => this.showStatus() },
+      "mistral-nb:scan": { label: "Scan This Notebook for Keys", isEnabled, execute: withNotebook((panel) => this.scan(panel)) },
+      "mistral-nb:paste-guard": {
+        label: "Ask Before a Mistral Key Is Pasted",
+        isToggleable: true,
+        isToggled: () => isGuardOn() && !pathsNotAsked().includes(path()),
+        execute: async () => {
+          if (isGuardOn() && pathsNotAsked().includes(path())) {
+            askAgainIn(path());
+          } else {
+            await changeSetting(settings, "pasteGuard", !isGuardOn());
+          }
+        },
+      },
+    };
+  }
+
+  /** @param {NotebookPanel} panel */
+  async enterKey(panel) {
+    const link = this.readyLink(panel, (one) => one.keepProblem());
+    if (!link) {
+      return;
+    }
+    let problem = "";
+    let typed = await this.askForKey({ key: "", workspace: "" }, problem);
+    for (; typed?.key; typed = await this.askForKey(typed, problem)) {
+      const { key, workspace } = typed;
+      problem = workspace === "" || NAME.test(workspace) ? "" : BAD_NAME;
+      if (problem) {
+        continue;
+      }
+      const outcome = await runWithNotice(this.packages, link, (talk) => link.keep(key, workspace, talk));
+      if (outcome.kind === "done") {
+        insertMagicCell(panel, outcome.workspace ?? "");
+        void this.server.refresh();
+      }
+      if (outcome.kind !== "failed") {
+        return;
+      }
+      problem = outcome.text; // nothing was kept: what was typed is not to be typed again
+    }
+  }
+
+  /**
+   * @param {Typed} preset
+   * @param {string} problem why it is asked again, or ""
+   * @returns {Promise<Typed | null>} null: cancel
+   */
+  async askForKey(preset, problem) {
+    const [key, workspace] = [makeField("Key", "password"), makeField("Workspace (optional; by default its name at Mistral)", "text")];
+    [key.input.value, workspace.input.value] = [preset.key, preset.workspace];
+    const page = make("a", { href: CONSOLE, target: "_blank", rel: "noopener noreferrer" }, "Your keys at Mistral");
+    const node = makeText([problem, "The key goes encrypted to this notebook's kernel, is checked with Mistral and stored on its machine."]);
+    node.append(page, key.node, workspace.node);
+    const action = await choose(this.packages, "Mistral API key", node, [{ label: "Keep it", action: "keep", isMain: true }]);
+    const typed = { key: key.input.value.trim(), workspace: workspace.input.value.trim() };
+    key.input.value = "";
+    return action ? typed : null;
+  }
+
+  /** @param {NotebookPanel} panel */
+  async switchTo(panel) {
+    const link = this.readyLink(panel);
+    if (!link) {
+      return;
+    }
+    const { InputDialog, Notification } = this.packages.apputils;
+    const names = Object.keys(link.state?.workspaces ?? {});
+    if (names.length === 0) {
+      Notification.info("No key is stored for this notebook's kernel. Use Enter a Mistral Key first.", { autoClose: 10_000 });
+      return;
+    }
+    const items = names.map((name) => `${name} …${link.state?.workspaces[name]}`);
+    const current = Math.max(names.indexOf(link.state?.key?.workspace ?? ""), 0);
+    const chosen = await InputDialog.getItem({ title: "Switch Mistral workspace", items, current, okLabel: "Switch" });
+    if (chosen.button.accept && chosen.value) {
+      const workspace = names[items.indexOf(chosen.value)];
+      await runWithNotice(this.packages, link, (talk) => link.switchTo(workspace, talk));
+    }
+  }
+
+  async showStatus() {
+    const panel = this.tracker?.currentWidget;
+    const link = panel ? linkFor(panel) : null;
+    const outcome = link?.reach === "ready" ? await link.status() : null;
+    const node = outcome?.kind === "done" ? makeTable(outcome) : makeText(this.describeWithoutKernel(link, outcome?.text));
+    await show(this.packages, "Mistral key status", node);
+  }
+
+  /**
+   * @param {KernelLink | null} link
+   * @param {string} [problem]
+   */
+  describeWithoutKernel(link, problem) {
+    const { facts, isThere } = this.server;
+    const kept = Object.entries(facts.workspaces).map(([name, { tail }]) => `${name} …${tail}`);
+    return [
+      problem || link?.problem() || "No notebook is open.",
+      isThere === false ? "mistral_nb is not enabled in this Jupyter server: what it saves is not searched for keys." : "",
+      kept.length > 0 ? `Stored on the server's machine: ${kept.join(", ")}.` : "",
+      facts.covered ? "What this server saves is searched for keys." : "",
+    ];
+  }
+
+  /** @param {NotebookPanel} panel */
+  async scan(panel) {
+    const { Notification } = this.packages.apputils;
+    try {
+      const { message, keys, problem } = await this.server.scan(panel.context.path, panel.context.model.toJSON());
+      const isClean = keys.length === 0 && !problem;
+      Notification.emit(message, isClean ? "success" : "warning", { autoClose: isClean && 10_000 });
+    } catch (error) {
+      Notification.error(error instanceof Error ? error.message : "The notebook could not be scanned.", { autoClose: false });
+    }
+  }
+
+  /**
+   * The notebook's link; if it can't be used, the person is told why.
+   *
+   * @param {NotebookPanel} panel
+   * @param {(link: KernelLink) => string} problemOf
+   */
+  readyLink(panel, problemOf = (link) => link.problem()) {
+    const link = linkFor(panel);
+    const problem = problemOf(link);
+    if (problem) {
+      this.packages.apputils.Notification.warning(problem, { autoClose: false });
+      return null;
+    }
+    return link;
+  }
+}
+
+/** @param {import("./kernel_link.js").Outcome} outcome */
+function makeTable(outcome) {
+  const table = make("table", { style: "border-collapse: collapse; text-align: left" });
+  for (const [label, value, state, repair] of outcome.rows) {
+    const cell = make("td", { style: "padding: 2px 0" }, `${SIGNS[state] ?? ""}${value}`);
+    if (repair) {
+      cell.append(make("div", { style: "color: var(--jp-ui-font-color2)" }, `→ ${repair}`));
+    }
+    const head = make("th", { scope: "row", style: "padding: 2px 16px 2px 0; font-weight: 400; white-space: nowrap; vertical-align: top; color: var(--jp-ui-font-color2)" }, label);
+    table.append(make("tr", {}, head, cell));
+  }
+  const node = makeText([outcome.text]);
+  node.append(table, ...outcome.notes.map((note) => make("p", {}, note)));
+  return node;
+}

@@ -1,0 +1,85 @@
+"""Which store takes a new key."""
+
+from mistral_nb.api_key import Secret
+from mistral_nb.command_context import Context
+from mistral_nb.errors import (
+    CannotAsk,
+    PassphraseNeeded,
+    StoreError,
+    StoreLocked,
+    StoreUnavailable,
+    WrongPassphrase,
+)
+from mistral_nb.keys.passphrase_prompt import open_vault
+from mistral_nb.prompts.confirm import MAX_TRIES
+from mistral_nb.report import Ask, Dialog, Step
+from mistral_nb.storage.store_protocol import KEYRING
+from mistral_nb.storage.vault import Vault
+
+NO_KEYRING_HINT = (
+    "Set MISTRAL_API_KEY or MISTRAL_API_KEY_FILE, or set MISTRAL_NB_STORE=file "
+    "and MISTRAL_NB_PASSPHRASE_FILE to a file that holds a passphrase."
+)
+
+
+def choose_store(context: Context) -> Dialog[str]:
+    """The store for a new key: as set, else the keyring, else what was answered once: file or memory."""
+    wish = context.config.store
+    if wish == "memory" and not context.in_notebook:
+        raise StoreUnavailable("MISTRAL_NB_STORE is memory, which ends with this command.", "Set it to file.")
+    if wish == KEYRING:
+        return (yield from _require_keyring(context))
+    if wish != "auto":
+        return wish
+    why_not = context.stores[KEYRING].unavailable_reason()
+    if why_not is None or (isinstance(why_not, StoreLocked) and _can_dialog_unlock(context)):
+        return KEYRING
+    remembered = context.read_index().choices.get("no_keyring")
+    if remembered == "file" or (remembered == "memory" and context.in_notebook):
+        return remembered
+    if context.config.passphrase or context.config.passphrase_file:
+        return "file"
+    chosen = yield from choose_without_keyring(context, why_not)
+    with context.index.edit() as contents:
+        contents.choices["no_keyring"] = chosen
+    return chosen
+
+
+def _require_keyring(context: Context) -> Dialog[str]:
+    """The keyring was set: without one, ask or fail before anything is announced in the index."""
+    missing = context.stores[KEYRING].unavailable_reason()
+    if not isinstance(missing, StoreUnavailable):
+        return KEYRING
+    if not context.interactive:
+        raise missing
+    return (yield from choose_without_keyring(context, missing))
+
+
+def choose_without_keyring(context: Context, why_not: StoreError) -> Dialog[str]:
+    """Without a usable keyring: ask for a passphrase for the encrypted file, or Enter for memory."""
+    if context.interactive:
+        yield Step(f"{why_not.failed}")
+    vault = context.stores["file"]
+    there = isinstance(vault, Vault) and vault.exists
+    question = "Passphrase of the encrypted file" if there else "A passphrase keeps the key in an encrypted file"
+    enter = "; Enter keeps it in memory only" if context.in_notebook else ""
+    for _ in range(MAX_TRIES):
+        try:
+            passphrase = yield Ask("new passphrase", question + enter, masked=True)
+        except CannotAsk:
+            raise StoreUnavailable(why_not.failed, NO_KEYRING_HINT) from None
+        if not isinstance(passphrase, Secret) or not passphrase.reveal():
+            if context.in_notebook:
+                return "memory"
+            raise PassphraseNeeded("No passphrase was given.", "Without a keyring, the encrypted file needs one.")
+        try:
+            yield from open_vault(context, passphrase)
+        except WrongPassphrase as wrong:
+            yield Step(str(wrong))
+            continue
+        return "file"
+    raise WrongPassphrase("Too many incorrect passphrases.", "Use the passphrase it was created with.")
+
+
+def _can_dialog_unlock(context: Context) -> bool:
+    return context.interactive and bool(context.environ.get("DISPLAY") or context.environ.get("WAYLAND_DISPLAY"))

@@ -1,0 +1,59 @@
+"""What `mistral_nb` offers in Python, behind its lazy names."""
+
+from typing import Any
+
+from mistral_nb import watchlist
+from mistral_nb.command_context import Context
+from mistral_nb.command_runner import drive
+from mistral_nb.command_table import MAGIC
+from mistral_nb.keys import auth as key_auth
+from mistral_nb.keys.auth import LiveAuth, LiveKey
+from mistral_nb.prompts.ipython import ask_in_ipython, can_ask, running_shell
+from mistral_nb.prompts.notebook import PromptResult, run_command
+from mistral_nb.redaction.redact import redact_text
+from mistral_nb.report import Report
+
+
+def login(workspace: str | None = None) -> None:
+    _show_result(run_command(_get_guarded_shell(), "login", {"workspace": workspace}))
+
+
+def switch(workspace: str | None = None) -> None:
+    _show_result(run_command(_get_guarded_shell(), "switch", {"workspace": workspace}))
+
+
+def status() -> Report:
+    return run_command(running_shell(), "status", {}).report or Report("")
+
+
+def key(workspace: str | None = None, *, force: bool = False, yes: bool = False) -> LiveKey:
+    shell = _get_guarded_shell()
+    context = Context(host=MAGIC, interactive=can_ask(shell), say=print, has_magic=shell is not None)
+    return drive(
+        key_auth.open_live_key(context, workspace, force=force, yes=yes), lambda ask: ask_in_ipython(shell, ask), print
+    )
+
+
+def auth(workspace: str | None = None, *, force: bool = False, yes: bool = False) -> LiveAuth:
+    return LiveAuth(key(workspace, force=force, yes=yes))
+
+
+def redact(text: str) -> str:
+    if not isinstance(text, str):
+        raise TypeError(f"redact takes a text, not {type(text).__name__}")
+    return redact_text(text, watchlist.build_watchlist())[0]
+
+
+def _show_result(outcome: PromptResult) -> None:
+    if outcome.report is not None and not outcome.already_shown:
+        print(outcome.report)  # noqa: T201, the same words as the magic prints
+
+
+def _get_guarded_shell() -> Any:
+    """Guard the kernel as soon as a key enters the process, even without ``%load_ext``."""
+    shell = running_shell()
+    if shell is not None:
+        from mistral_nb.guard import lifecycle
+
+        lifecycle.start(shell)
+    return shell

@@ -1,0 +1,275 @@
+"""What `scrub` and `scan` share: paths to files, files to outcomes, on all cores where that pays."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from mistral_nb.command_context import Context
+from mistral_nb.errors import Cancelled, WrongUsage, reason
+from mistral_nb.key_records import keys_to_json, to_json
+from mistral_nb.report import Action, Dialog, Report, Step
+from mistral_nb.scanning.file_discovery import COLLABORATION_DB, find_files
+from mistral_nb.watchlist import Watchlist, build_watchlist
+
+if TYPE_CHECKING:
+    from mistral_nb.file_scrub.clean_file import FileResult
+    from mistral_nb.file_scrub.key_copies import CopyKeeper
+
+STDIN = "-"
+_PARALLEL_MIN_BYTES = 150_000_000  # bytes: starting further processes costs as much as reading this
+_MAX_PROCESSES = 61  # what Windows can wait for
+_BATCH_BYTES = 4_000_000  # bytes in one piece of work: what Ctrl-C waits for
+_SHOWN_AFTER, _SHOWN_EVERY = 1.0, 0.1  # seconds
+
+Steps = Dialog[None]
+
+
+class FileJob(NamedTuple):
+    """``is_named``: a person named the path, rather than a folder above it. ``root``: that folder, or the file's."""
+
+    path: str
+    is_named: bool
+    size: int
+    root: str
+
+
+class FolderWatchlists(dict[str, Watchlist]):
+    """One per folder, built on first use: its files share it, and so do neighbours with an equal one."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        super().__init__()
+        self.environ = environ
+        self._last = Watchlist()
+
+    @cached_property
+    def keep_copy(self) -> CopyKeeper | None:
+        """Sets aside what no store holds; one for all files."""
+        from mistral_nb.file_scrub.key_copies import open_keeper
+
+        return open_keeper(self.environ)
+
+    def __missing__(self, folder: str) -> Watchlist:
+        built = build_watchlist(folder or ".", environ=self.environ)
+        if built != self._last:
+            self._last = built
+        self[folder] = self._last
+        return self._last
+
+
+def process_files(context: Context, paths: Sequence[str], *, everything: bool, write: bool) -> Action:
+    """Process all ``paths``; a file that can't be read or written is reported, and the others continue."""
+    from mistral_nb.file_scrub import removal_summary
+
+    if STDIN in paths:
+        if len(paths) > 1:
+            raise WrongUsage("'-' cannot be combined with other paths.", "Give either - or paths.")
+        return (yield from _process_stdin(context, write))
+    outcomes: list[FileResult] = []
+    jobs = list(_collect_jobs(paths, everything, outcomes))
+    yield from (Step(removal_summary.format_line(outcome, write=write)) for outcome in outcomes)
+    try:
+        yield from _process_jobs(context, jobs, write, outcomes)
+    except KeyboardInterrupt:
+        raise Cancelled(
+            f"Cancelled; {'files already cleaned stay cleaned' if write else 'nothing was changed'}."
+        ) from None
+    place = {job.path: number for number, job in enumerate(jobs)}
+    outcomes.sort(key=lambda outcome: place.get(outcome.path, -1))
+    return _make_report(len(jobs), outcomes, write)
+
+
+def _process_stdin(context: Context, write: bool) -> Action:
+    """Filter standard input to standard output, without keys."""
+    from mistral_nb.file_scrub import removal_summary
+    from mistral_nb.file_scrub.clean_file import clean_bytes, make_result, search_bytes
+
+    data = sys.stdin.buffer.read()
+    watchlist = build_watchlist(context.folder, environ=context.environ)
+    yield from (Step(f"mistral-nb: {problem}") for problem in watchlist.problems)
+    cleaned = (clean_bytes if write else search_bytes)(data, "", watchlist)
+    outcome = make_result(STDIN, cleaned, watchlist)
+    if not write:
+        return _make_report(1, [outcome], write)
+    if outcome.removed:
+        yield Step(removal_summary.format_line(outcome, write=True))
+    sys.stdout.buffer.write(cleaned.data)
+    sys.stdout.buffer.flush()
+    return Report("", exit_code=removal_summary.exit_code([outcome], write=write))
+
+
+def _collect_jobs(paths: Iterable[str], everything: bool, outcomes: list[FileResult]) -> Iterator[FileJob]:
+    from mistral_nb.file_scrub.clean_file import FileResult
+
+    def unread(path: str, why: str) -> None:
+        outcomes.append(FileResult(path, problem=why))
+
+    def skipped(path: str, why: str) -> None:
+        outcomes.append(FileResult(path, skipped=why))
+
+    seen = set()
+    for path in paths:
+        try:
+            named = not os.path.isdir(path)
+            found: Iterable[str] = (
+                [path] if named else find_files(path, every=everything, unread=unread, skipped=skipped)
+            )
+            for file in found:
+                if os.path.normpath(file) not in seen:
+                    seen.add(os.path.normpath(file))
+                    size = os.path.getsize(file) if os.path.exists(file) else 0
+                    yield FileJob(file, named, size, os.path.dirname(file) or "." if named else path)
+        except OSError as error:
+            unread(path, reason(error))
+
+
+def _process_jobs(context: Context, jobs: list[FileJob], write: bool, outcomes: list[FileResult]) -> Steps:
+    """Collect every file's outcome in ``outcomes``; report what is removed along the way."""
+    from mistral_nb.file_scrub import removal_summary
+
+    watchlists = FolderWatchlists(context.environ)
+    folders = dict.fromkeys(os.path.dirname(job.path) for job in jobs)
+    for problem in dict.fromkeys(problem for folder in folders for problem in watchlists[folder].problems):
+        yield Step(f"mistral-nb: {problem}")
+    bar = ProgressBar(sum(job.size for job in jobs))
+    for job, result in _run_jobs(jobs, watchlists, write):
+        outcome = result
+        if outcome.needs_warning:
+            yield from bar.print_line(removal_summary.format_removal_warning(outcome))
+            outcome = _process_file(job, watchlists, write, warns_first=False)
+        if write or outcome.problem:
+            yield from bar.print_line(removal_summary.format_line(outcome, write=write))
+        outcomes.append(outcome)
+        yield from bar.advance(job.size)
+    yield from bar.clear()
+
+
+def _run_jobs(jobs: list[FileJob], watchlists: FolderWatchlists, write: bool) -> Iterator[tuple[FileJob, FileResult]]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    pays_off = cores > 1 and len(jobs) > 1 and sum(job.size for job in jobs) >= _PARALLEL_MIN_BYTES
+    done: set[FileJob] = set()
+    if pays_off and watchlists.environ is os.environ:  # which is what the other processes have
+        for job, outcome in _run_in_parallel(jobs, write, cores):
+            done.add(job)
+            yield job, outcome
+    for job in jobs:
+        if job not in done:
+            yield job, _process_file(job, watchlists, write)
+
+
+def _run_in_parallel(jobs: list[FileJob], write: bool, cores: int) -> Iterator[tuple[FileJob, FileResult]]:
+    """Ends early, silently, if a process was killed: perhaps for its memory."""
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing import active_children, get_context
+
+    others = set(active_children())
+    pool = ProcessPoolExecutor(min(cores, _MAX_PROCESSES), get_context("spawn"))
+    try:
+        with _ignore_interrupts():  # the processes inherit that: this one ends them
+            pieces = {pool.submit(run_batch, piece, write): piece for piece in _make_batches(jobs)}
+        for future in as_completed(pieces):
+            yield from zip(pieces[future], future.result(), strict=True)
+    except (BrokenProcessPool, OSError):  # killed, or could not be started
+        for child in set(active_children()) - others:
+            child.kill()  # one that starts while the pool breaks is not ended by the pool, which would wait for it
+    finally:  # on Ctrl-C running pieces are ended, and no other starts
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def run_batch(piece: list[FileJob], write: bool) -> list[FileResult]:
+    """One piece of work, in a process of its own."""
+    watchlists = FolderWatchlists(os.environ)
+    return [_process_file(job, watchlists, write) for job in piece]
+
+
+def _make_batches(jobs: Iterable[FileJob]) -> Iterator[list[FileJob]]:
+    piece: list[FileJob] = []
+    for job in jobs:
+        piece.append(job)
+        if len(piece) >= 200 or sum(job.size for job in piece) >= _BATCH_BYTES:
+            yield piece
+            piece = []
+    if piece:
+        yield piece
+
+
+@contextlib.contextmanager
+def _ignore_interrupts() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _process_file(job: FileJob, watchlists: FolderWatchlists, write: bool, *, warns_first: bool = True) -> FileResult:
+    from mistral_nb.file_scrub.clean_file import CleanOptions, clean_file, is_run_by_git
+
+    watchlist = watchlists[os.path.dirname(job.path)]
+    binary = job.is_named or os.path.basename(job.path) == COLLABORATION_DB
+    order = CleanOptions(
+        write,
+        is_explicit=not is_run_by_git(watchlists.environ),
+        is_named=job.is_named,
+        root=job.root,
+        warns_first=warns_first,
+        binary=binary,
+        keep_copy=watchlists.keep_copy,
+    )
+    return clean_file(job.path, watchlist, order)
+
+
+class ProgressBar:
+    """Progress in bytes, shown when the work turns out to be long. A step that begins with ``\\r`` redraws."""
+
+    def __init__(self, total: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._total, self._clock = max(total, 1), clock
+        self._done, self._next, self._shown = 0, clock() + _SHOWN_AFTER, False
+
+    def advance(self, size: int) -> Iterator[Step]:
+        self._done += size
+        if self._clock() >= self._next:
+            self._next, self._shown = self._clock() + _SHOWN_EVERY, True
+            filled = 30 * self._done // self._total
+            yield Step(f"\r[{'#' * filled}{' ' * (30 - filled)}] {100 * self._done // self._total:3} %")
+
+    def print_line(self, text: str) -> Iterator[Step]:
+        """A line of text in the bar's place."""
+        if text:
+            yield from self.clear()
+            yield Step(text)
+
+    def clear(self) -> Iterator[Step]:
+        if self._shown:
+            yield Step(f"\r{' ' * 38}\r")
+
+
+def _make_report(files: int, outcomes: Sequence[FileResult], write: bool) -> Report:
+    from mistral_nb.file_scrub import removal_summary
+
+    records = [record for outcome in outcomes for record in (*outcome.removed, *outcome.left)]
+    return Report(
+        removal_summary.format_summary(files, outcomes, write=write),
+        notes=(
+            *(removal_summary.format_line(o, write=False) for o in outcomes if (o.removed or o.left) and not write),
+            *removal_summary.format_passed_over(outcomes),
+        ),
+        exit_code=removal_summary.exit_code(outcomes, write=write),
+        data={
+            "files": files,
+            "findings": [to_json(record) for record in records],
+            "keys": keys_to_json(records),
+            "passed_over": removal_summary.list_passed_over(outcomes),
+        },
+    )

@@ -1,0 +1,20 @@
+"""Wording that many messages share, and how a typed line is split."""
+
+import os
+
+
+def plural(number: int, noun: str) -> str:
+    """``1 key``, ``2 keys``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def split_words(line: str) -> list[str]:
+    """As a shell splits it; on Windows a backslash is part of a path. Raises ValueError for an open quote."""
+    import shlex
+
+    words = shlex.shlex(line, posix=True, punctuation_chars=False)
+    words.whitespace_split = True
+    words.commenters = ""
+    if os.name == "nt":
+        words.escape = ""
+    return list(words)

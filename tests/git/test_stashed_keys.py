@@ -1,0 +1,130 @@
+"""A stash takes a key out of the work file: it is set aside first, or the stash fails. `git add` sets nothing aside."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mistral_nb.api_key import Key
+from mistral_nb.config import load
+from mistral_nb.git import stashed_keys
+from mistral_nb.git.stashed_keys import REBASE, STASH, find_losing_command
+from mistral_nb.storage.index import AsideEntry
+from mistral_nb.storage.set_aside import open_set_aside
+from support.commands import PASSPHRASE
+from support.git_repos import Repo, git_environment, notebook, uses
+
+NAME = "nb.ipynb"
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    """With a store that can be written without asking."""
+    file = tmp_path / "passphrase"
+    file.write_text(PASSPHRASE)
+    env = git_environment(tmp_path) | {"MISTRAL_NB_STORE": "file", "MISTRAL_NB_PASSPHRASE_FILE": str(file)}
+    del env["MISTRAL_NB_SET_ASIDE"]
+    return env
+
+
+def list_aside(repo: Repo) -> dict[Key, AsideEntry]:
+    found = open_set_aside(load(repo.env))
+    return {found.take(entry): entry for entry in found.entries()}
+
+
+@pytest.mark.parametrize("words", [("stash",), ("stash", "-u"), ("stash", "push", "--", NAME)], ids=" ".join)
+@pytest.mark.slow_except("[stash]")
+def test_a_stash_sets_the_key_aside(repo: Repo, key: Key, words: tuple[str, ...]) -> None:
+    repo.write(NAME, notebook("1 + 1", uses(key)))
+    done = repo.run(*words)
+    assert done.returncode == 0, done.stderr
+    assert key.reveal().encode() not in repo.read(NAME)
+    [(taken, entry)] = list_aside(repo).items()
+    assert (taken, entry.file, entry.cell) == (key, NAME, 2)
+    assert f"Set aside: …{key.tail}" in done.stderr
+    # git may have compared the file first, with the usual index
+    assert "not from your file" not in done.stderr.partition("Set aside")[2]
+
+
+def test_git_add_and_a_commit_set_nothing_aside(repo: Repo, key: Key) -> None:
+    repo.write(NAME, notebook("1 + 1", uses(key)))
+    done = repo.run("add", NAME)
+    assert "not from your file" in done.stderr
+    repo.git("commit", "-q", "-m", "x")
+    assert key.reveal().encode() in repo.read(NAME)
+    assert list_aside(repo) == {}
+
+
+def test_without_a_store_the_stash_fails_and_the_file_is_unchanged(repo: Repo, key: Key) -> None:
+    del repo.env["MISTRAL_NB_PASSPHRASE_FILE"]
+    data = notebook("1 + 1", uses(key))
+    repo.write(NAME, data)
+    done = repo.run("stash")
+    assert done.returncode != 0
+    assert repo.read(NAME) == data
+    assert f"…{key.tail} is in no store and could not be set aside" in done.stderr
+    assert key.reveal() not in done.stderr
+    assert repo.git("stash", "list") == ""
+    repo.env["MISTRAL_NB_SET_ASIDE"] = "off"
+    assert repo.run("stash").returncode == 0
+    assert key.reveal().encode() not in repo.read(NAME)
+
+
+def conflict(repo: Repo) -> None:
+    """A rebase that has stopped at a conflict in the notebook."""
+    repo.git("switch", "-q", "-c", "topic")
+    repo.write(NAME, notebook("topic"))
+    repo.commit("topic")
+    repo.git("switch", "-q", "main")
+    repo.write(NAME, notebook("main"))
+    repo.commit("main")
+    assert repo.run("rebase", "main", "topic").returncode != 0
+
+
+def test_git_add_during_a_rebase_sets_the_key_aside(repo: Repo, key: Key) -> None:
+    conflict(repo)
+    repo.write(NAME, notebook(uses(key)))
+    done = repo.run("add", NAME)
+    assert done.returncode == 0, done.stderr
+    assert list(list_aside(repo)) == [key]
+    assert key.reveal().encode() in repo.read(NAME)
+
+
+def test_without_a_store_it_warns(repo: Repo, key: Key) -> None:
+    del repo.env["MISTRAL_NB_PASSPHRASE_FILE"]
+    conflict(repo)
+    repo.write(NAME, notebook(uses(key)))
+    done = repo.run("add", NAME)
+    assert done.returncode == 0, done.stderr
+    assert "your file may lose it in this rebase" in done.stderr
+    assert not repo.objects_with(key)
+
+
+def test_the_command_is_told_by_its_index_and_by_the_folder_of_a_rebase(tmp_path: Path, bare: Repo) -> None:
+    top = str(bare.path)
+    assert find_losing_command({}, top) == ""
+    assert find_losing_command({"GIT_INDEX_FILE": ".git/index"}, top) == ""
+    assert find_losing_command({"GIT_INDEX_FILE": os.path.join(top, ".git/index.stash.4711")}, top) == STASH
+    bare.write("a.txt", b"a")
+    bare.commit("x")
+    linked = tmp_path / "linked"
+    bare.git("worktree", "add", "-q", str(linked))
+    state = bare.path / ".git/worktrees/linked/rebase-merge"
+    state.mkdir()
+    assert find_losing_command({}, top) == ""
+    assert find_losing_command({}, str(linked)) == REBASE
+    assert find_losing_command({}, str(tmp_path)) == ""
+    (bare.path / ".git/rebase-apply").mkdir()
+    assert find_losing_command({}, top) == REBASE
+    assert find_losing_command({"GIT_DIR": str(bare.path / ".git")}, "/") == REBASE
+
+
+def test_a_writer_that_fails_is_one_clean_error(key: Key, tmp_path: Path) -> None:
+    from mistral_nb.errors import NotSetAside
+    from mistral_nb.key_records import KeyRecord
+
+    record = KeyRecord("a", "remembered", key.fingerprint, key.tail, "not stored", "", 1, None, "source", None)
+    with pytest.raises(NotSetAside) as raised:
+        stashed_keys.set_aside([record], {key.fingerprint: key}, str(tmp_path), {"MISTRAL_NB_STORE": "disk"})
+    assert "MISTRAL_NB_STORE is not one of" in raised.value.failed
+    assert raised.value.__cause__ is None
