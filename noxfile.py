@@ -11,7 +11,7 @@ nox.needs_version = ">=2025.2.9"
 nox.options.sessions = ["lint", "types", "tests"]
 nox.options.stop_on_first_error = True
 
-LONG = ("-m", "slow and not manual", "--seed", "new", "--hypothesis-profile=long")
+LONG = ("-m", "slow and not manual", "--hypothesis-profile=long")
 CI = {"MISTRAL_NB_CI": "1", "MISTRAL_NB_KILLS": "500"}  # a missing program fails a test; kills a test repeats
 GUARD = "tests/guard/test_leaks.py"
 PAGE = ("tests/jupyter/lab/test_paste_guard_in_browsers.py", "tests/jupyter/lab/test_removals_in_browsers.py")
@@ -44,6 +44,15 @@ def tests_long(session: nox.Session) -> None:
     """What the default suite leaves out: kills by the hundred, keyrings, browsers, matrices."""
     session.install(".[test]")
     session.run("pytest", *LONG, *session.posargs, env=CI)
+
+
+@nox.session
+def new_seed(session: nox.Session) -> None:
+    """Everything with keys and texts that no run has had, once a week: a failure is a find, not a fault of a change."""
+    session.install(".[test]")
+    session.run("pytest", "-m", "not manual", "--seed", "new", "--hypothesis-profile=long", *session.posargs, env=CI)
+    session.install("atheris")
+    session.run("python", "tests/fuzz/run_all.py", "120", env={"MISTRAL_NB_TEST_SEED": "new"})
 
 
 @nox.session
