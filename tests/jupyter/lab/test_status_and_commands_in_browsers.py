@@ -94,6 +94,7 @@ def test_a_key_is_entered_shown_switched_and_unset(desk, world):
 def test_the_status_opens_by_a_click_and_can_be_read_aloud(lab, world):
     key = world.sandbox.make_key()
     Index(world.env["MISTRAL_NB_HOME"]).remember(key)
+    lab.notebook.wait(lambda: lab.kernel_reach() == "absent")
     lab.execute("mistral-nb:status")
     lab.dialog.get_by_text("mistral_nb is not loaded in this notebook's kernel").wait_for()
     lab.dialog.get_by_role("button", name="Close").click()

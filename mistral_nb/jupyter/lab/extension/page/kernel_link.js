@@ -8,6 +8,7 @@ import { canSeal, seal } from "./sealing.js";
 
 const TARGET = "mistral_nb"; // as in page_link.py
 const SUBSHELL_SECONDS = 2;
+const FOUND_SECONDS = 5;
 const INSECURE = "This page is not at https or localhost, so it can't encrypt a key. Run %mistral_key login in a cell.";
 const STORES = ["keyring", "file"]; // as in storage/index.py, without the kernel's memory
 const ENDS = ["done", "refused", "cancelled", "failed"];
@@ -99,6 +100,31 @@ export class KernelLink {
   onState(callback) {
     this.listeners.add(callback);
     return () => this.listeners.delete(callback);
+  }
+
+  /**
+   * Until the kernel is started and has answered whether it has mistral_nb. One that is busy answers later than this waits.
+   *
+   * @returns {Promise<void>}
+   */
+  async found() {
+    const { sessionContext } = this;
+    await new Promise((resolve) => {
+      const late = setTimeout(() => end(), FOUND_SECONDS * 1000);
+      const check = () => {
+        const isAnswered = this.reach === "ready" ? this.state !== null : this.reach !== "looking";
+        if (sessionContext.isReady && isAnswered) {
+          end();
+        }
+      };
+      const stop = this.onState(check);
+      const end = () => {
+        stop();
+        clearTimeout(late);
+        resolve(undefined);
+      };
+      sessionContext.ready.then(check, check);
+    });
   }
 
   /**
