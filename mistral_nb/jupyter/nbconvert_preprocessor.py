@@ -22,6 +22,8 @@ from mistral_nb.redaction.redact import Finding, redact_text, redact_values
 from mistral_nb.storage.index import LIVE, RememberedKey
 from mistral_nb.watchlist import Watchlist, build_watchlist
 
+_SAME_NAME = "{notebook_name}"  # the output's name, as nbconvert has it by default
+
 
 class ExportRefused(MistralNbError):
     """The notebook could not be searched for keys."""
@@ -37,6 +39,7 @@ class RemoveKeysPreprocessor(Preprocessor):
         """
         metadata = resources.get("metadata", {})
         try:
+            is_replaced = replaces_its_source(self.config, resources)  # before a key is taken out of its name
             environment.register_variables_in_background()
             watchlist = build_watchlist(metadata.get("path") or None, extra=environment.known_secrets())
             notebook = _to_nodes(nb)
@@ -59,19 +62,26 @@ class RemoveKeysPreprocessor(Preprocessor):
         if removed:
             name = os.path.basename(f"{metadata.get('name') or 'the notebook'}")
             outcome = make_result(name, CleanResult(b"", removed), watchlist)
-            if replaces_its_source(self.config, metadata):
+            if is_replaced:
                 outcome = _set_aside(outcome, keys, watchlist, metadata)
             self.log.warning("mistral_nb: %s", removal_summary.format_line(outcome, write=True))
         return nb if cleaned is notebook else cleaned, resources
 
 
-def replaces_its_source(config: Any, metadata: dict[str, Any]) -> bool:
-    """Whether nbconvert writes to the notebook itself, by ``--inplace``, ``--clear-output`` or ``--output``."""
-    app = config.get("NbConvertApp", {})
-    if app.get("export_format") != "notebook":
-        return False
-    output = os.path.splitext(os.path.basename(str(app.get("output_base", ""))))[0]
-    return app.get("use_output_suffix") is False or output == metadata.get("name")
+def replaces_its_source(config: Any, resources: dict[str, Any]) -> bool:
+    """Whether nbconvert writes to the notebook itself: by ``--inplace`` or ``--clear-output``, or where ``--output``
+    or ``--output-dir`` lead to it."""
+    app, metadata = config.get("NbConvertApp", {}), resources.get("metadata", {})
+    if "unique_key" not in resources or str(app.get("writer_class", "")).endswith("StdoutWriter"):
+        return False  # what is written is another program's decision
+    source_folder = str(metadata.get("path") or "")
+    folder = str(config.get("FilesWriter", {}).get("build_directory") or "")
+    has_pattern = app.get("output_base", _SAME_NAME) == _SAME_NAME
+    if has_pattern and not folder and app.get("use_output_suffix") is not False:
+        return False  # as a.nbconvert.ipynb
+    written = os.path.join(folder or source_folder, f"{resources['unique_key']}{resources.get('output_extension')}")
+    source = os.path.join(source_folder, f"{metadata.get('name')}.ipynb")
+    return os.path.realpath(written) == os.path.realpath(source)
 
 
 def _set_aside(outcome: FileResult, keys: dict[str, Key], watchlist: Watchlist, metadata: dict[str, Any]) -> FileResult:

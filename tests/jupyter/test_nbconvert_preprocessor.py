@@ -200,7 +200,16 @@ def list_aside(env: dict[str, str]) -> list[Key]:
 
 IN_PLACE = {
     "inplace": ("--to", "notebook", "--inplace"),
+    "clear-output": ("--clear-output",),
     "output of its name": ("--to", "notebook", "--output", "a b.ipynb"),
+    "output-dir": ("--to", "notebook", "--output-dir", "."),
+}
+ELSEWHERE = {
+    "html": ("--to", "html"),
+    "a suffix": ("--to", "notebook"),
+    "another name": ("--to", "notebook", "--output", "other"),
+    "another folder": ("--to", "notebook", "--output", "a b", "--output-dir", "out"),
+    "stdout": ("--clear-output", "--stdout"),
 }
 
 
@@ -229,8 +238,27 @@ def test_without_a_store_the_notebook_is_not_replaced(environ: dict[str, str], t
     assert file.read_text() == before
     assert f"…{key.tail} is in no store and could not be set aside" in done.stderr
     assert key.reveal() not in done.stderr
-    done = convert(file, environ, "--to", "html")  # leaves the notebook as it is
-    assert done.returncode == 0, done.stderr
-    assert key.reveal() not in (tmp_path / "a.html").read_text()
     assert convert(file, environ | {"MISTRAL_NB_SET_ASIDE": "off"}, *IN_PLACE["inplace"]).returncode == 0
     assert key.reveal() not in file.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_an_export_that_leaves_the_notebook_as_it_is_needs_no_store_and_sets_nothing_aside(
+    words: tuple[str, ...], environ: dict[str, str], tmp_path: Path
+) -> None:
+    key, folder = make_key(), tmp_path / "work"
+    folder.mkdir()
+    file = folder / "a b.ipynb"
+    before = json.dumps(holding(key.reveal(), split=False))
+    file.write_text(before)
+    without_store = {name: value for name, value in environ.items() if name != "MISTRAL_NB_PASSPHRASE_FILE"}
+    done = convert(file, without_store, *words)
+    assert done.returncode == 0, done.stderr
+    assert file.read_text() == before
+    written = [path.read_text() for path in folder.rglob("*") if path.is_file() and path != file]
+    exported = "\n".join([done.stdout, *written])
+    assert "redacted" in exported
+    assert key.reveal() not in exported + done.stderr
+    convert(file, environ, *words)
+    assert list_aside(environ) == []
