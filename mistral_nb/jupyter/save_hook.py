@@ -25,22 +25,24 @@ from mistral_nb.jupyter.sync_async import MethodPlan, PlanStep, wrap_method
 from mistral_nb.jupyter.watchlist_cache import WatchlistCache
 from mistral_nb.key_records import KeyRecord
 from mistral_nb.printable import one_line
+from mistral_nb.redaction.findings import SUSPECTED
 from mistral_nb.watchlist import Watchlist
 
 MAX_INLINE_CHARACTERS = 1_000_000  # characters, 30 ms at the worst: more than these are looked through in a thread
 _OFF_DISK = os.path.join(os.devnull, "")  # before the path of a file that is not on this machine's disk
-Removal = tuple[str, tuple[KeyRecord, ...]]
-Tell = Callable[[str, tuple[KeyRecord, ...]], None]
+Notice = tuple[str, tuple[KeyRecord, ...], bool]  # as the arguments of `Tell`
+Tell = Callable[[str, tuple[KeyRecord, ...], bool], None]
 _UPLOADED = "was uploaded, but not searched for keys"
 _is_last_chunk: ContextVar[bool] = ContextVar("whether the last part of an upload is being saved", default=False)
 _checked_content: ContextVar[Any] = ContextVar("a content that was looked through before the hooks", default=None)
-_untold: ContextVar[list[Removal] | None] = ContextVar("what is told once the file is written", default=None)
+_untold: ContextVar[list[Notice] | None] = ContextVar("what is told once the file is written", default=None)
 
 
 class ContentsManagerGuard:
     """``watchlists`` says what to look for in a folder.
 
-    ``tell`` is called with the path of a file, as the contents API has it, and the keys that were removed from it: when
+    ``tell`` is called with the path of a file, as the contents API has it, the keys that were removed from it, and
+    False; or those that are only suspected in a source or an export, and True: they are left in it. It is called when
     the file is written, and in whichever thread that was done. ``copies`` keeps what may be in no other place.
     """
 
@@ -112,15 +114,15 @@ class ContentsManagerGuard:
 
     def _save(self, method: PlanStep, model: dict[str, Any], path: str = "") -> MethodPlan:
         """As the method, and then tell what was removed: an open page reads the file that is there now."""
-        untold: list[Removal] = []
+        untold: list[Notice] = []
         before = _untold.get()
         _untold.set(untold)
         try:
             result = yield from self._clean_and_save(method, model, path)
         finally:
             _untold.set(before)
-        for removal in untold:
-            self._tell(*removal)
+        for notice in untold:
+            self._tell(*notice)
         return result
 
     def _clean_and_save(self, method: PlanStep, model: dict[str, Any], path: str) -> MethodPlan:
@@ -298,11 +300,22 @@ class ContentsManagerGuard:
 
     def _report(self, path: str, outcome: FileResult) -> None:
         self.log.warning("mistral_nb: %s", removal_summary.format_line(outcome, write=True))
-        untold, removal = _untold.get(), (path.strip("/"), outcome.removed)
-        if outcome.removed and untold is not None:
-            untold.append(removal)
-        elif outcome.removed:
-            self._tell(*removal)
+        untold = _untold.get()
+        for notice in _notices(path.strip("/"), outcome):
+            if untold is not None:
+                untold.append(notice)
+            else:
+                self._tell(*notice)
+
+
+def _notices(path: str, outcome: FileResult) -> Iterator[Notice]:
+    """What pages are told. Of what is left, nothing about a checkpoint, and nothing about a file that programs read
+    keys from: there the key has its place."""
+    if outcome.removed:
+        yield path, outcome.removed, False
+    left = tuple(one for one in outcome.left if one.tier == SUSPECTED and one.file.strip("/") == path)
+    if left and file_types.can_be_rewritten(path):
+        yield path, left, True
 
 
 def _is_chunk(model: dict[str, Any]) -> bool:

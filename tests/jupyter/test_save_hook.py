@@ -267,7 +267,7 @@ def test_each_removal_is_told_with_the_path_of_the_file(tmp_path: Path) -> None:
     (served / "folder/in it").mkdir(parents=True)
     manager = AsyncLargeFileManager(root_dir=str(served))
     watchlists = WatchlistCache(manager.log.warning, {"MISTRAL_NB_HOME": str(tmp_path / "home")})
-    ContentsManagerGuard(manager, watchlists, lambda path, records: told.append((path, records))).install()
+    ContentsManagerGuard(manager, watchlists, lambda path, records, _: told.append((path, records))).install()
     text = json.dumps(notebook(f'key = "{key.reveal()}"'))
     run(manager.save(model("x = 1"), "/folder/clean.ipynb"))
     assert told == []
@@ -290,7 +290,7 @@ def test_a_removal_is_told_when_the_file_is_written_and_not_of_a_save_that_faile
     (served / "locked.ipynb").mkdir(parents=True)
     manager = AsyncLargeFileManager(root_dir=str(served))
     watchlists = WatchlistCache(manager.log.warning, {"MISTRAL_NB_HOME": str(tmp_path / "home")})
-    guard = ContentsManagerGuard(manager, watchlists, lambda path, _: told.append((served / path).read_text()))
+    guard = ContentsManagerGuard(manager, watchlists, lambda path, *_: told.append((served / path).read_text()))
     guard.install()
     run(manager.save(model(f'key = "{key.reveal()}"'), "a.ipynb"))
     [found] = told
@@ -298,6 +298,21 @@ def test_a_removal_is_told_when_the_file_is_written_and_not_of_a_save_that_faile
     with pytest.raises(HTTPError):
         run(manager.save(model(f'key = "{key.reveal()}"'), "locked.ipynb"))
     assert len(told) == 1
+
+
+def test_a_suspected_key_that_is_left_is_told_of_a_source_and_not_where_programs_read_keys_from(tmp_path: Path) -> None:
+    text, told = f'client = Mistral(api_key="{make_text()}")\n', []
+    (tmp_path / "served").mkdir()
+    manager = AsyncLargeFileManager(root_dir=str(tmp_path / "served"), allow_hidden=True)
+    watchlists = WatchlistCache(manager.log.warning, {"MISTRAL_NB_HOME": str(tmp_path / "home")})
+    ContentsManagerGuard(manager, watchlists, lambda *notice: told.append(notice)).install()
+    for name in ("app.py", ".env", "settings.yaml"):
+        run(manager.save({"type": "file", "format": "text", "content": text}, name))
+        run(manager.create_checkpoint(name))
+        assert (tmp_path / "served" / name).read_text() == text
+    assert [(path, [(r.tier, r.line) for r in records], left) for path, records, left in told] == [
+        ("app.py", [("suspected", 1)], True)
+    ]
 
 
 def test_a_search_of_what_cannot_be_cleaned_says_what_is_there_and_why(

@@ -1,4 +1,4 @@
-"""Tells open pages which keys a save removed: an event of jupyter_server's event bus.
+"""Tells open pages which keys a save removed, or left where they are only suspected: jupyter_server's event bus.
 
 Every page of this server receives it, so it says no more than the server's log does, and never a key.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 from mistral_nb.config import Environ, data_folder
 from mistral_nb.errors import IndexUnreadable
-from mistral_nb.jupyter.lab.notices import format_notice
+from mistral_nb.jupyter.lab.notices import format_left_notice, format_notice
 from mistral_nb.key_records import KeyRecord
 from mistral_nb.storage.index import ADMIN, Index, IndexData
 
@@ -31,15 +31,16 @@ _KEY = {
 SCHEMA = {
     "$id": SCHEMA_ID,
     "version": "1",
-    "title": "Keys that mistral_nb removed from a file while Jupyter saved it",
+    "title": "Keys that mistral_nb removed from a file, or left in it, while Jupyter saved it",
     "description": "One entry a key and place, as in KeyRecord. No key, and 12 digits of a fingerprint at most.",
     "personal-data": True,
     "type": "object",
-    "required": ["path", "name", "message", "keys"],
+    "required": ["path", "name", "message", "left", "keys"],
     "properties": {
         "path": {"type": "string", "description": "The file, as the contents API names it, without a leading /."},
         "name": {"type": "string", "description": "What was cleaned, in words: the path, or a checkpoint of it."},
         "message": {"type": "string", "description": "The notice for a person."},
+        "left": {"type": "boolean", "description": "Whether the keys are only suspected, and are in the file still."},
         "keys": {"type": "array", "items": {"type": "object", "required": sorted(_KEY), "properties": _KEY}},
     },
 }
@@ -65,10 +66,10 @@ class RemovalEvents:
         self._environ = os.environ if environ is None else environ
         logger.register_event_schema(SCHEMA)
 
-    def tell(self, path: str, records: Sequence[KeyRecord]) -> None:
+    def tell(self, path: str, records: Sequence[KeyRecord], are_left: bool) -> None:
         """``records`` are of one file, ``path`` is where the contents API has it. Never raises."""
         try:
-            self._call_in_loop(self._emit, make_event(path, records, self._index()))
+            self._call_in_loop(self._emit, make_event(path, records, self._index(), are_left=are_left))
         except Exception as error:  # noqa: BLE001, the save is done
             self._warn("mistral_nb: open pages were not told of a removed key: %s", type(error).__name__)
 
@@ -85,13 +86,16 @@ class RemovalEvents:
             return None
 
 
-def make_event(path: str, records: Sequence[KeyRecord], index: IndexData | None) -> dict[str, Any]:
+def make_event(
+    path: str, records: Sequence[KeyRecord], index: IndexData | None, *, are_left: bool = False
+) -> dict[str, Any]:
     """The event's data. ``index`` has lengths, and the names under which keys are stored; None if it can't be read."""
     named = [record._replace(file=record.file.lstrip("/")) for record in records]
     return {
         "path": path,
         "name": named[0].file,
-        "message": format_notice(named),
+        "message": format_left_notice(named) if are_left else format_notice(named),
+        "left": are_left,
         "keys": describe_keys(named, index),
     }
 

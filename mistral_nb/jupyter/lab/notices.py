@@ -1,4 +1,4 @@
-"""The words of the notice that a page shows after a save that removed a key."""
+"""The words of the notice that a page shows after a save that removed a key, or left one that is only suspected."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -33,6 +33,13 @@ def format_notice(records: Sequence[KeyRecord]) -> str:
     name = _shorten(records[0].file)
     first = f"{plural(len(groups), 'key')}, {tails}, {verb} kept out of {name}{_format_places(records)}."
     return " ".join([first, *_format_copies(groups)])
+
+
+def format_left_notice(records: Sequence[KeyRecord]) -> str:
+    """``…TAhy looks like a Mistral key and was left in a.py (line 3).`` ``records`` are of one file."""
+    tails = list(dict.fromkeys(map(format_tail, records)))
+    looks = "looks like a Mistral key and was" if len(tails) == 1 else "look like Mistral keys and were"
+    return f"{_join(tails)} {looks} left in {_shorten(records[0].file)}{_format_places(records)}."
 
 
 def _format_copies(groups: Sequence[Sequence[KeyRecord]]) -> Iterator[str]:

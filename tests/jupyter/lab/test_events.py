@@ -38,11 +38,18 @@ def test_the_event_names_the_workspace_and_holds_no_key(tmp_path):
     event = make_event("folder/a.ipynb", [record(key), record(stranger, NOT_STORED)], index.read())
     jsonschema.validate(event, SCHEMA)
     assert [(entry["workspace"], entry["length"]) for entry in event["keys"]] == [("dev", 32), ("", 0)]
-    assert event["name"] == "folder/a.ipynb"
+    assert (event["name"], event["left"]) == ("folder/a.ipynb", False)
     assert event["keys"][0]["cell_id"] == "c3"
     text = json.dumps(event)
     assert [part for k in (key, stranger) for part in (k.reveal(), k.fingerprint) if part in text] == []
     assert key.fingerprint in json.dumps(record(key)._asdict())  # negative control: the search finds it
+
+
+def test_keys_that_are_left_are_told_as_such():
+    event = make_event("a.py", [record(make_key(), NOT_STORED)], None, are_left=True)
+    jsonschema.validate(event, SCHEMA)
+    assert event["left"]
+    assert "was left in" in event["message"]
 
 
 @pytest.mark.parametrize("damaged", [False, True])
@@ -60,7 +67,7 @@ def test_it_is_emitted_in_the_loop(tmp_path, damaged):
         seen.append((schema_id, data))
 
     logger.add_listener(schema_id=SCHEMA_ID, listener=listen)
-    events.tell("folder/a.ipynb", [record(key)])
+    events.tell("folder/a.ipynb", [record(key)], are_left=False)
     assert (seen, warned) == ([], [])
 
     async def run():
@@ -80,5 +87,7 @@ def test_a_failure_to_tell_does_not_reach_the_save(tmp_path):
         raise RuntimeError(key.reveal())
 
     environ = {"MISTRAL_NB_HOME": str(tmp_path)}
-    RemovalEvents(EventLogger(), closed, lambda *words: warned.append(words), environ).tell("a", [record(key)])
+    RemovalEvents(EventLogger(), closed, lambda *words: warned.append(words), environ).tell(
+        "a", [record(key)], are_left=False
+    )
     assert warned == [("mistral_nb: open pages were not told of a removed key: %s", "RuntimeError")]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mistral_nb.jupyter.lab.notices import format_notice
+from mistral_nb.jupyter.lab.notices import format_left_notice, format_notice
 from mistral_nb.key_records import NOT_STORED, STORED, UNKNOWN, KeyRecord
 
 STRONG = "suspected"
@@ -43,3 +43,20 @@ def record(
 )
 def test_it_counts_keys_and_says_where_they_were_and_are(records, notice):
     assert format_notice(records) == notice
+
+
+@pytest.mark.parametrize(
+    ("records", "notice"),
+    [
+        (
+            [record("TAhy", cell=None, line=3), record("TAhy", cell=None, line=9)],
+            "…TAhy looks like a Mistral key and was left in a.ipynb (line 3, line 9).",
+        ),
+        (
+            [record("TAhy", cell=None, line=3), record("Ug6Y", cell=None, line=4)],
+            "…TAhy and …Ug6Y look like Mistral keys and were left in a.ipynb (line 3, line 4).",
+        ),
+    ],
+)
+def test_a_key_that_is_left_is_said_to_be_in_the_file(records: list[KeyRecord], notice: str) -> None:
+    assert format_left_notice(records) == notice

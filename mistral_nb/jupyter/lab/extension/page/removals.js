@@ -1,5 +1,6 @@
 // @ts-check
 // After a save that removed a key: one notice a path, and the open document in line with what was saved.
+// A key that is only suspected stays in a text file: one notice of its own.
 
 import { alignDocument } from "./alignment.js";
 import { dismissEarly } from "./early_notices.js";
@@ -29,7 +30,7 @@ const SECONDS = 20; // how long a notice stays that nothing depends on
  * @property {string} place
  * @property {number | null} line
  */
-/** @typedef {{path: string, name: string, message: string, keys: Removed[]}} Removal */
+/** @typedef {{path: string, name: string, message: string, left?: boolean, keys: Removed[]}} Removal left: the keys are in the file still */
 /** @typedef {{id: string, signature: string, tails: string[]}} Shown */
 
 /**
@@ -65,7 +66,7 @@ class Removals {
     this.app = app;
     this.packages = packages;
     this.notification = packages.apputils.Notification;
-    /** @type {Map<string, Shown>} by path */
+    /** @type {Map<string, Shown>} by path, of keys that are left by that in words */
     this.shown = new Map();
     /** @type {Map<string, {saved: unknown, keys: (Removed & {stays: boolean})[]}>} what waits until its cell has lost the focus, by path */
     this.waiting = new Map();
@@ -79,6 +80,12 @@ class Removals {
     const widgets = findDocuments(this.app, removal.path);
     if (widgets.length === 0 && this.app.name === ONE_DOCUMENT && listDocuments(this.app).length > 0) {
       return; // it is another page's document
+    }
+    if (removal.left) {
+      if (isOn("notices") && widgets.length > 0) {
+        this.tell(removal, widgets, false);
+      }
+      return;
     }
     const isByItself = isOn("alignment") && !isShared(widgets[0]);
     const isStored = (/** @type {Removed} */ key) => key.kept === STORED;
@@ -101,7 +108,8 @@ class Removals {
   tell(removal, widgets, byHand) {
     const signature = JSON.stringify(removal.keys.map((key) => [key.tail, key.cell_id ?? key.cell, key.place, key.kept]));
     const tails = removal.keys.map((key) => key.tail);
-    const before = this.shown.get(removal.path);
+    const subject = removal.left ? `left in ${removal.path}` : removal.path;
+    const before = this.shown.get(subject);
     const isCheckpoint = removal.name !== removal.path;
     if (before && (before.signature === signature || (isCheckpoint && tails.every((tail) => before.tails.includes(tail))))) {
       return;
@@ -109,13 +117,13 @@ class Removals {
     dismissEarly(this.notification, removal.path, tails);
     const isSafe = removal.keys.every((key) => [STORED, SET_ASIDE].includes(key.kept));
     /** @type {{autoClose: number | false, actions: NoticeAction[]}} */
-    const options = { autoClose: isSafe && SECONDS * 1000, actions: this.makeActions(removal, widgets, byHand) };
+    const options = { autoClose: (isSafe || removal.left === true) && SECONDS * 1000, actions: this.makeActions(removal, widgets, byHand) };
     const type = isSafe ? "info" : "warning";
     let id = before?.id ?? "";
     if (!this.notification.update({ id, message: removal.message, type, ...options })) {
       id = this.notification.emit(removal.message, type, options);
     }
-    this.shown.set(removal.path, { id, signature, tails });
+    this.shown.set(subject, { id, signature, tails });
   }
 
   /**
