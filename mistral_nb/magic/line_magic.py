@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+from collections.abc import Callable
 from typing import Any
 
 from mistral_nb import config, environment
@@ -26,6 +27,30 @@ COMMANDS_WITH_RESULT = (
     "doctor",
     "usage",
 )  # what they return, IPython shows; the others print
+
+
+def make_line_magic(shell: Any) -> Callable[[str], Report | None]:
+    """The function that IPython registers; ``%mistral_key?`` shows its docstring."""
+
+    def mistral_key(line: str = "") -> Report | None:
+        """Mistral API keys: stored outside the notebook, and kept out of what it shows and saves.
+
+            %mistral_key                     set MISTRAL_API_KEY in this kernel; asks for a key if none is stored
+            %mistral_key WORKSPACE           set this workspace's key
+            %mistral_key login WORKSPACE     store another key
+            %mistral_key status              which key is set, and what is protected
+            %mistral_key verify              ask Mistral whether it accepts the key
+            %mistral_key rotate WORKSPACE    replace a key with a new one
+            %mistral_key logout WORKSPACE    delete a key from this machine
+
+            %%mistral_key WORKSPACE          as a cell's first line: this key for this cell only
+
+        After it, `Mistral()` finds the key. A key is never typed into a cell: the prompt hides it.
+        All sub-commands: %mistral_key help. The options of one: %mistral_key help rotate. Tab completes all of them.
+        """
+        return run_line(shell, line)
+
+    return mistral_key
 
 
 def run_line(shell: Any, line: str) -> Report | None:
