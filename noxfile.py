@@ -128,8 +128,10 @@ def page_types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The package builds with every page in it, and a package index can show the README."""
-    session.install("build", "twine")
-    dist = f"{session.create_tmp()}/dist"
+    """The site without a warning, links included; the package with every page; the README as a package index has it."""
+    session.install(".[docs]", "build", "twine")
+    out = session.create_tmp()
+    session.run("sphinx-build", "-c", "docs", ".", f"{out}/site", "-E", "-W", "-n", "-q", "--keep-going")
+    dist = f"{out}/dist"
     session.run("python", "-m", "build", "--outdir", dist, silent=True)
     session.run("twine", "check", "--strict", f"{dist}/*")
