@@ -102,10 +102,11 @@ def other_pythons(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """ruff: rules and format."""
-    session.install(pinned("ruff"))
+    """ruff: rules and format; codespell."""
+    session.install(pinned("ruff"), pinned("codespell"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    session.run("codespell")
 
 
 @nox.session

@@ -28,6 +28,7 @@ BEHAVIOURS = {  # what no one module does: a line for each file
     "docs/test_attribution": "what docs/attribution offers to other scanners",
     "docs/test_ci_recipes": "the README's recipes for CI",
     "docs/test_leak_table": "the README's table of leaks, row by row",
+    "docs/test_plain_words": "no quaint word in pages and sentences",
     "docs/test_readme": "the README's length, files and links",
     "docs/test_readme_examples": "the examples of README and docs, run",
     "docs/test_reference_pages": "the reference pages against the code",
