@@ -20,6 +20,7 @@ from support.removals import (
     PANEL,
     code,
     early_notices,
+    events,
     notices,
     open_page,
     press,
@@ -270,6 +271,33 @@ def test_a_text_file_follows_once_it_is_left(server: Server, browser: Any, store
         page.locator(".lm-TabBar-tab", has_text="settings.py").click()
         notebook.wait(lambda: MARKER in editor.inner_text())
         assert (stored.reveal() in page.content(), MARKER in file.read_text()) == (False, True)
+
+
+@pytest.mark.slow
+def test_a_suspected_key_that_stays_in_a_text_file_is_told_once_and_can_be_kept(with_vault: Any, browser: Any) -> None:
+    server, sandbox, index = with_vault
+    key, file = sandbox.make_key(), server.folder / "app.py"
+    file.write_text(f"{code(key)}\n")
+    with open_page(browser, server, ["%load_ext mistral_nb"], lab=True) as notebook:
+        notebook.run(0)
+        notebook.wait_done(0)
+        page = notebook.page
+        page.evaluate("() => window.jupyterapp.commands.execute('docmanager:open', {path: 'app.py'})")
+        left = page.locator(".Toastify__toast", has_text=f"…{key.tail} looks like a Mistral key and was left in app.py")
+        for heard in (1, 2, 3):
+            page.locator(".jp-FileEditor .cm-content").click()
+            page.keyboard.insert_text("#")
+            notebook.save()
+            notebook.wait(lambda heard=heard: events(notebook) == heard)
+            left.wait_for()
+        assert (left.count(), key.reveal() in file.read_text()) == (1, True)
+        left.get_by_role("button", name="Keep it").click()
+        page.get_by_role("dialog").get_by_role("button", name="Keep it").click()
+        notebook.wait(lambda: len(index.read().workspaces) == 1, 30)
+        page.keyboard.insert_text("#")
+        notebook.save()
+        notebook.wait(lambda: MARKER in file.read_text())
+        assert "It is stored on this machine." in notebook.wait(lambda: notices(notebook))[0]
 
 
 @pytest.mark.slow
