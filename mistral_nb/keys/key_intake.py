@@ -108,8 +108,7 @@ def _make_form(context: Context, wishes: LoginOptions) -> PromptForm:
 
 def _verify_key(context: Context, key: Key, wished: str | None) -> Dialog[Verdict]:
     yield Step("Asking Mistral about it …")
-    verdict = context.verify(key, context.config.api)
-    environment.record_verdict(key, verdict.accepts_key)
+    verdict = context.verify(key)
     if verdict.accepts_key is not False:
         note = _describe_owner(verdict) if context.has_form else _wrong_workspace_note(verdict, wished)
         if note or context.has_form or verdict.kind != "accepted":  # else the report says it

@@ -20,13 +20,8 @@ from mistral_nb.storage.index import Index
 from mistral_nb.wording import split_words
 
 MAGIC_NAME = "mistral_key"
-COMMANDS_WITH_RESULT = (
-    "status",
-    "list",
-    "verify",
-    "doctor",
-    "usage",
-)  # what they return, IPython shows; the others print
+COMMANDS_WITH_RESULT = ("status", "list", "verify", "doctor", "usage")  # what they return, IPython shows
+DRAWN_COMMANDS = ("help", "rotate", "revoke", "logout")  # shown wherever they stand in a cell; the others print
 
 
 def make_line_magic(shell: Any) -> Callable[[str], Report | None]:
@@ -69,7 +64,7 @@ def run_line(shell: Any, line: str) -> Report | None:
         raise Cancelled("Cancelled; nothing was changed.") from None
     if outcome.report is None or outcome.already_shown:
         return None
-    return _show_report(outcome.report, returned=name in COMMANDS_WITH_RESULT, as_json=as_json)
+    return _show_report(outcome.report, name, as_json=as_json)
 
 
 def split_line(line: str, context: Context) -> list[str]:
@@ -115,13 +110,17 @@ def make_context(shell: Any) -> Context:
     return Context(host=MAGIC, interactive=can_ask(shell), say=print)
 
 
-def _show_report(report: Report, returned: bool, as_json: bool) -> Report | None:
+def _show_report(report: Report, command: str, as_json: bool) -> Report | None:
     if as_json:
         print(drawing.as_json(report))  # noqa: T201, a host prints
-        return None
-    if returned:
+    elif command in COMMANDS_WITH_RESULT:
         return report
-    print(report)  # noqa: T201, a host prints
+    elif command in DRAWN_COMMANDS:
+        from IPython.display import display
+
+        display(report)  # type: ignore[no-untyped-call]
+    else:
+        print(report)  # noqa: T201, a host prints
     return None
 
 

@@ -142,7 +142,7 @@ def test_wrong_input_gets_one_line_with_a_suggestion(line: str, says: str, uncha
 @pytest.mark.slow
 @pytest.mark.parametrize("line", ["help rotate", "rotate --help", "rotate dev -h"])
 def test_the_options_of_a_sub_command_are_shown_by_help(line: str, unchanged: RealKernel) -> None:
-    told = unchanged.run(f"%mistral_key {line}", allow_stdin=False).text
+    told = unchanged.run(f"%mistral_key {line}\n1", allow_stdin=False).results[0]["text/plain"]
     assert "    %mistral_key rotate [WORKSPACE]" in told
     assert "--keep-old" in told
 
