@@ -8,6 +8,7 @@ TESTS = Path(__file__).parent
 PACKAGE = Path(mistral_nb.__file__).parent
 BEHAVIOURS = {  # what no one module does: a line for each file
     "test_api_key_leaks": "the ways a value leaks by accident",
+    "test_newcomer": "from a fresh clone to a protected repository, and out again",
     "test_no_home": "a user without a home folder",
     "test_strangers_secrets": "no error repeats a secret, no child process gets one that is not for it",
     "test_strangers_settings": "what the settings of a repository may change",
@@ -28,6 +29,7 @@ BEHAVIOURS = {  # what no one module does: a line for each file
     "docs/test_attribution": "what docs/attribution offers to other scanners",
     "docs/test_ci_recipes": "the README's recipes for CI",
     "docs/test_leak_table": "the README's table of leaks, row by row",
+    "docs/test_plain_words": "no quaint word in pages and sentences",
     "docs/test_readme": "the README's length, files and links",
     "docs/test_readme_examples": "the examples of README and docs, run",
     "docs/test_reference_pages": "the reference pages against the code",
@@ -49,6 +51,10 @@ BEHAVIOURS = {  # what no one module does: a line for each file
     "guard/test_front_ends": "real front ends run a notebook that leaks",
     "guard/test_leaks": "every known way to leak, with the guard and without",
     "jupyter/lab/test_paste_guard_in_browsers": "pasting a key in JupyterLab and Notebook 7",
+    "jupyter/lab/test_drops_and_large_texts_in_browsers": "a key that is dropped, or stands in a megabyte, in Chromium",
+    "jupyter/lab/test_long_work_in_browsers": "autosaves, and a notebook of a thousand cells, in Chromium",
+    "jupyter/lab/test_lost_connection_in_browsers": "a page whose server has died, in Chromium",
+    "jupyter/lab/test_several_pages_in_browsers": "one notebook in several pages, and another kernel, in Chromium",
     "jupyter/lab/test_removals_in_browsers": "the notice after a save, and the open document, in Lab and Notebook",
     "jupyter/lab/test_status_and_commands_in_browsers": "the status item and the commands, in Lab and Notebook",
     "jupyter/lab/test_page_modules_in_browsers": "modules of the page against their Python sides, in Chromium",

@@ -68,11 +68,11 @@ class World:
 
     def context(self):
         """As a new process has it."""
-        context = Context(environ=os.environ, folder=os.path.join(self.home, "empty"), verify=ask)
+        context = Context(environ=os.environ, folder=os.path.join(self.home, "empty"), ask_api=ask)
         store = (
             Vault(self.home, Secret("a passphrase"), CHEAP)
             if self.kind == "vault"
-            else KeyringStore(10, run=forked_writer)
+            else KeyringStore(50, run=forked_writer)
         )
         context.__dict__["stores"] = {self.name: store, "memory": MemoryStore()}
         context.__dict__["key_manager"] = self.keeper(Index(self.home), context.stores)

@@ -42,7 +42,7 @@ export async function keepRemoved(packages, app, widget, key, offers) {
   }
   const panel = await findNotebook(app, widget);
   const link = panel && linkFor(panel);
-  if (panel && link?.reach === "ready") {
+  if (panel && link && !link.problem()) {
     if (panel !== widget && !(await confirmNotebook(packages, panel, link, key))) {
       return null;
     }
