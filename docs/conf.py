@@ -15,12 +15,12 @@ include_patterns = ["*.md", "docs/*.md", "notebooks/*.ipynb"]
 
 nb_execution_mode = "off"  # the tours hold what they printed: tests run them
 myst_heading_anchors = 3  # `#a-heading`, as GitHub makes them
-myst_links_external_new_tab = False
+smartquotes = False  # a sentence is searched for as the program says it
 
 html_theme = "pydata_sphinx_theme"
 html_title = "mistral_nb"
-html_theme_options = {"show_toc_level": 2, "navbar_align": "left", "secondary_sidebar_items": ["page-toc"]}
-html_sidebars = {"**": ["sidebar-nav-bs"]}
+html_theme_options = {"show_toc_level": 2, "navbar_center": [], "secondary_sidebar_items": ["page-toc"]}
+html_sidebars = {"**": ["globaltoc.html"]}
 html_copy_source = False
 suppress_warnings = ["misc.highlighting_failure"]  # IPython's `!` in the tours
 html_additional_pages = {"index": "redirect.html"}  # the site's root is above docs/index

@@ -17,7 +17,10 @@ def checks(base: str, environ: Mapping[str, str] | None = None) -> Iterator[Row]
     env = os.environ if environ is None else environ
     yield _check_host(base)
     yield _check_proxy(env)
-    yield _check_service_account(env)
+    if env.get(_OUTRANKING_VARIABLE):
+        repair = f"Unset {_OUTRANKING_VARIABLE} to use the key."
+        words = "set: Mistral's SDK takes its token, and silently ignores MISTRAL_API_KEY"
+        yield Row(_OUTRANKING_VARIABLE, words, "warn", repair)
 
 
 def _check_host(base: str) -> Row:
@@ -26,9 +29,9 @@ def _check_host(base: str) -> Row:
     except WrongUsage as error:
         return Row("API", error.failed, "bad", error.todo)
     if whose == "mistral":
-        return Row("API", f"{host} (Mistral's)", "ok")
+        return Row("API", f"keys are verified at {host}, which is Mistral's own", "ok")
     if whose == "loopback":
-        return Row("API", f"{host} (this machine)", "ok")
+        return Row("API", f"keys are verified at {host}, on this machine", "ok")
     if whose == "other":
         return Row(
             "API",
@@ -48,11 +51,11 @@ def _check_proxy(environ: Mapping[str, str]) -> Row:
     names = (name for name in _PROXIES if environ.get(name))
     name = next(names, None)
     if name is None:
-        return Row("Proxy", "none", "ok")
+        return Row("proxy", "none: Mistral is reached directly", "ok")
     host = _proxy_host(environ[name])
     if host is None:
-        return Row("Proxy", f"{name} is not a valid address", "bad", f"Correct {name}, or unset it.")
-    return Row("Proxy", f"{host}, from {name}", "ok")
+        return Row("proxy", f"{name} is not a valid address", "bad", f"Correct {name}, or unset it.")
+    return Row("proxy", f"through {host}, from {name}", "ok")
 
 
 def _proxy_host(value: str) -> str | None:
@@ -66,14 +69,3 @@ def _proxy_host(value: str) -> str | None:
     if not host or not host.isprintable() or misread:
         return None
     return f"{host}:{port}" if port else host
-
-
-def _check_service_account(environ: Mapping[str, str]) -> Row:
-    if not environ.get(_OUTRANKING_VARIABLE):
-        return Row(_OUTRANKING_VARIABLE, "not set", "ok")
-    return Row(
-        _OUTRANKING_VARIABLE,
-        "set: Mistral's SDK takes its token, and silently ignores MISTRAL_API_KEY",
-        "warn",
-        f"Unset {_OUTRANKING_VARIABLE} to use the key.",
-    )

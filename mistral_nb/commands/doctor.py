@@ -37,7 +37,7 @@ def action(context: Context) -> Action:
 
 def _check_version(_: Context) -> Iterator[Row]:
     yield Row("version", f"mistral_nb {__version__} on Python {sys.version.split()[0]}", "ok")
-    yield Row("to leave", "mistral-nb uninstall, before pip uninstall mistral_nb")
+    yield Row("to remove it", "first mistral-nb uninstall, then pip uninstall mistral_nb")
 
 
 def _check_settings(context: Context) -> Iterator[Row]:
@@ -133,7 +133,7 @@ def _check_autoload(context: Context) -> Iterator[Row]:
     found = startup_files.find_startup_files(context.environ)
     yield from (Row("autoload", f"{file.words} ({file.path})", "ok") for file in found)
     if not found:
-        yield Row("autoload", "off: each notebook has %load_ext mistral_nb", "", context.format_command("autoload"))
+        yield Row("autoload", "off: each notebook needs %load_ext mistral_nb", "", context.format_command("autoload"))
 
 
 def _check_kernel(context: Context) -> Iterator[Row]:

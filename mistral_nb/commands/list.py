@@ -27,8 +27,8 @@ def action(context: Context, remote: bool = False, long: bool = False) -> Action
         else ()
     )
     if not kept and not problem:
-        note = (f"Add one: {context.format_command('login')}",)
-    title = f"{plural(len(rows), 'key')} stored."
+        note = (f"To add one: {context.format_command('login')}",)
+    title = f"{plural(len(rows), 'key')} stored." if rows else "No keys are stored."
     data = {
         "kept": {name: details_data(entry, long) for name, entry in kept.items()},
         "active": next((name for name, entry in kept.items() if _is_active(context, name, entry)), None),

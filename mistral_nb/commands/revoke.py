@@ -9,9 +9,8 @@ from mistral_nb.api.console_pages import key_page_url
 from mistral_nb.api.verdict import Verdict
 from mistral_nb.command_context import Context
 from mistral_nb.errors import Cancelled, MistralNbError, StoreError
-from mistral_nb.keys import host_consent, interrupted_commands, key_intake
+from mistral_nb.keys import host_consent, interrupted_commands, key_intake, login_report
 from mistral_nb.keys import revocation as leaked_keys
-from mistral_nb.keys.activation_report import activate_and_report
 from mistral_nb.keys.admin_access import can_use_admin_key, load_admin
 from mistral_nb.keys.expiry import is_young
 from mistral_nb.keys.revocation import RevokedKey
@@ -19,7 +18,6 @@ from mistral_nb.prompts.confirm import confirm
 from mistral_nb.report import Action, Dialog, Report, Row, Step
 from mistral_nb.scanning import leak_search
 from mistral_nb.storage.index import ADMIN
-from mistral_nb.storage.store_protocol import store_name
 from mistral_nb.wording import plural
 
 
@@ -139,11 +137,7 @@ def _offer_new_key(context: Context, leaked: RevokedKey, report: Report) -> Acti
         got = yield from key_intake.obtain_key(context, key_intake.LoginOptions(workspace=leaked.workspace, yes=True))
     except MistralNbError as error:
         return _add_notes(report, f"No new key was saved. {error}")
-    where = store_name(got.entry.store)
-    if context.in_notebook:
-        now = activate_and_report(context, got.key, got.workspace, f"the prompt, stored in {where}", notes=got.notes())
-        return _add_notes(report, *str(now).splitlines())
-    return _add_notes(report, *got.notes(), f"Saved to {where}: {got.workspace} …{got.key.tail}.")
+    return _add_notes(report, *str(login_report.finish_login(context, got)).splitlines())
 
 
 def _add_notes(report: Report, *notes: str) -> Report:

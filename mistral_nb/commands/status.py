@@ -1,37 +1,40 @@
-"""`status`: one report of the current state. Never more of a key than its tail."""
+"""`status`: what is stored and active, then what is wrong. Never more of a key than its tail."""
 
 from typing import Any
 
-from mistral_nb import environment
+from mistral_nb import environment, exit_codes
 from mistral_nb.command_context import Context
+from mistral_nb.environment import ActiveKey
 from mistral_nb.keys import aside_keys, expiry, interrupted_commands, key_sources, startup_files
 from mistral_nb.keys.activation_report import activation_warnings, format_key
 from mistral_nb.keys.key_report import attention_rows, details_data
-from mistral_nb.report import Action, Report, Row
+from mistral_nb.report import Action, Report, Row, RowState
 from mistral_nb.storage.index import ADMIN, Workspace
 from mistral_nb.storage.store_protocol import store_name
+from mistral_nb.wording import plural
+
+_Stored = dict[str, Workspace]
 
 
 def action(context: Context, long: bool = False) -> Action:
     environment.register_variables(context.environ)
     yield from interrupted_commands.finish_interrupted(context)
-    kept = context.stored_workspaces()
-    active = context.active
+    kept, active = context.stored_workspaces(), context.active
     long = long or not context.in_notebook
-    rows = [*_active_rows(context, active, kept, long)]
-    for name, entry in kept.items():
-        if not (active and entry.fingerprint == active.key.fingerprint and active.workspace == name):
-            rows.append(_kept_row(context, name, entry))
     sources = key_sources.source_rows(context, active)
-    rows += [
+    saves, kernel = _save_rows(context), _kernel_rows(context)
+    clock = filter(None, [expiry.clock_warning(kept.values(), context.now())])
+    others = [
+        *_active_rows(context, active, kept, long),
         *sources,
         *_index_rows(context),
         *(Row("warning", text, "warn") for text in activation_warnings(context)),
+        *kernel,
+        *saves,
+        *_autoload_rows(context),
+        *(Row("clock", text, "warn") for text in clock),
     ]
-    saves = _save_rows(context)
-    kernel = _kernel_rows(context)
-    rows += [*kernel, *saves, *_autoload_rows(context)]
-    rows += [Row("clock", text, "warn") for text in filter(None, [expiry.clock_warning(kept.values(), context.now())])]
+    rows = [*_workspace_rows(context, active, kept), *sorted(others, key=lambda row: row.state not in ("bad", "warn"))]
     next_step = _next_step(context, active, kept)
     data = {
         "active": _active_data(active),
@@ -46,46 +49,51 @@ def action(context: Context, long: bool = False) -> Action:
         "kernel": kernel[0].value if kernel else None,
         "next": next_step,
     }
-    return Report(_title(active, kept), tuple(rows), (f"Next: {next_step}",), data=data)
+    title, exit_code = _title(context, active, kept), _exit_code(context, active, kept)
+    return Report(title, tuple(rows), (f"Next: {next_step}",), exit_code, data)
 
 
-def _title(active: environment.ActiveKey | None, kept: dict[str, Workspace]) -> str:
+def _title(context: Context, active: ActiveKey | None, kept: _Stored) -> str:
+    if active:
+        entry = kept.get(active.workspace or "")
+        return f"Active: {format_key(active.workspace or 'no workspace', active.key.tail, entry)}"
+    stored = f"{plural(len(kept), 'Mistral key')} stored" if kept else "No Mistral key is stored"
+    return f"{stored}, none is active in this process." if context.in_notebook and kept else f"{stored}."
+
+
+def _exit_code(context: Context, active: ActiveKey | None, kept: _Stored) -> int:
+    """As `list`; and a finding where there is no key at all."""
+    if context.index_problem:
+        return exit_codes.INCOMPLETE
+    return exit_codes.OK if active or kept or context.config.key_file else exit_codes.FINDING
+
+
+def _workspace_rows(context: Context, active: ActiveKey | None, kept: _Stored) -> list[Row]:
+    """One line for each, the active one first."""
+    rows = [
+        _workspace_row(context, name, entry, is_active=_is_active(name, entry, active)) for name, entry in kept.items()
+    ]
+    return sorted(rows, key=lambda row: not row.label.startswith("active"))
+
+
+def _is_active(name: str, entry: Workspace, active: ActiveKey | None) -> bool:
+    return bool(active and entry.fingerprint == active.key.fingerprint and active.workspace == name)
+
+
+def _active_rows(context: Context, active: ActiveKey | None, kept: _Stored, long: bool) -> list[Row]:
+    """More on the key in the environment. A command line ends with its command, and needs none."""
     if active is None:
-        return "No Mistral key is in this process."
-    return (
-        f"Active: {format_key(active.workspace or 'no workspace', active.key.tail, kept.get(active.workspace or ''))}"
-    )
-
-
-def _active_rows(
-    context: Context, active: environment.ActiveKey | None, kept: dict[str, Workspace], long: bool
-) -> list[Row]:
-    if active is None:
-        unset = not environment.no_key_sentence(context.environ)  # else that is said with the other places
-        expected = context.config.key_file or (kept and not context.in_notebook)  # a terminal needs none
-        return [Row("MISTRAL_API_KEY", "is not set", "" if expected else "warn")] if unset else []
+        is_unset = not environment.no_key_sentence(context.environ)  # else that is said with the other places
+        state: RowState = "" if context.config.key_file else "warn"
+        return [Row("MISTRAL_API_KEY", "is not set", state)] if is_unset and context.in_notebook else []
     entry = kept.get(active.workspace or "")
     rows = [Row("came from", active.origin)]
     if entry is None:
-        return [
-            *rows,
-            Row(
-                "kept",
-                "not stored here" if not active.workspace else "no longer stored here",
-                "warn",
-                f"To store it: {context.format_command('login')}",
-            ),
-        ]
+        words = "no longer stored here" if active.workspace else "not stored here"
+        return [*rows, Row("kept", words, "warn", f"To store it: {context.format_command('login')}")]
     if entry.fingerprint != active.key.fingerprint:
         rows.append(Row("kept", f"another key is stored for {active.workspace} now: …{entry.tail}", "warn"))
-    words, state = expiry.describe_expiry(entry, context.today())
-    rows += [
-        Row("kept in", store_name(entry.store)),
-        Row("expires", words, state),
-        Row("verified", entry.verified or "never", "" if entry.verified else "warn"),
-    ]
-    if _age_text(context, entry):
-        rows.append(Row("age", _age_text(context, entry).removeprefix("; "), "warn", context.format_command("rotate")))
+    rows.append(Row("verified", entry.verified or "never", "" if entry.verified else "warn"))
     told = (
         ("key name", entry.name),
         ("organisation", entry.organisation),
@@ -94,7 +102,7 @@ def _active_rows(
     return rows + [Row(label, value) for label, value in told if value and long]
 
 
-def _kept_row(context: Context, name: str, entry: Workspace) -> Row:
+def _workspace_row(context: Context, name: str, entry: Workspace, *, is_active: bool) -> Row:
     words, state = expiry.describe_expiry(entry, context.today())
     kind = ", an Admin key" if entry.kind == ADMIN else ""
     ask_first = ", ask first" if entry.ask_first else ""
@@ -102,7 +110,7 @@ def _kept_row(context: Context, name: str, entry: Workspace) -> Row:
     if age:
         state, repair = state or "warn", context.format_command(f"rotate {name}")
     return Row(
-        f"kept: {name}",
+        f"{'active' if is_active else 'kept'}: {name}",
         f"…{entry.tail} in {store_name(entry.store)}{kind}{ask_first}; expires: {words}{age}",
         state,
         repair,
@@ -151,7 +159,7 @@ def _index_rows(context: Context) -> list[Row]:
     return attention_rows(context)
 
 
-def _next_step(context: Context, active: environment.ActiveKey | None, kept: dict[str, Workspace]) -> str:
+def _next_step(context: Context, active: ActiveKey | None, kept: _Stored) -> str:
     usable = [name for name, entry in kept.items() if entry.kind != ADMIN]
     if active is None and context.config.key_file:
         return context.format_command("switch" if context.in_notebook else "run -- CMD…")
@@ -162,7 +170,7 @@ def _next_step(context: Context, active: environment.ActiveKey | None, kept: dic
     return context.format_command("verify")
 
 
-def _active_data(active: environment.ActiveKey | None) -> dict[str, Any] | None:
+def _active_data(active: ActiveKey | None) -> dict[str, Any] | None:
     if active is None:
         return None
     return {

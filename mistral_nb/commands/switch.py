@@ -10,7 +10,9 @@ from mistral_nb.keys import (
     expiry,
     interrupted_commands,
     key_intake,
+    login_report,
     passphrase_prompt,
+    store_choice,
     use_checks,
     workspace_choice,
 )
@@ -18,7 +20,7 @@ from mistral_nb.keys.activation_report import activate_and_report, activation_wa
 from mistral_nb.keys.key_file import key_file_origin, read_key_file
 from mistral_nb.report import Action, Dialog, Report, Step
 from mistral_nb.storage.index import Workspace
-from mistral_nb.storage.store_protocol import store_name
+from mistral_nb.storage.store_protocol import MEMORY, store_name
 
 
 def action(context: Context, workspace: str | None = None, force: bool = False, yes: bool = False) -> Action:
@@ -44,8 +46,8 @@ def action(context: Context, workspace: str | None = None, force: bool = False, 
         choice.name and context.stored_workspaces() and context.interactive and not context.has_form
     ):  # mistyped, perhaps
         yield Step(f"No key is stored for {choice.name}; there is one for {', '.join(context.stored_workspaces())}.")
-    got = yield from key_intake.obtain_key(context, key_intake.LoginOptions(workspace=choice.name))
-    return activate_and_report(context, got.key, got.workspace, got.origin, notes=got.notes())
+    stored = yield from key_intake.obtain_key(context, key_intake.LoginOptions(workspace=choice.name))
+    return login_report.finish_login(context, stored)
 
 
 def _find_existing_key(context: Context) -> Dialog[Report | None]:
@@ -85,7 +87,7 @@ def _report_active_key(
     if entry and entry.fingerprint != active.key.fingerprint:  # another one is stored by now
         return None
     environment.register_key(active.key, context.index)
-    notes = () if entry else ("It is not stored; it is available until this process exits.",)
+    notes = _memory_notes(context, entry) if entry else ("It is not stored; it is available until this process exits.",)
     return activate_and_report(context, active.key, choice.name, active.origin, why=choice.why, notes=notes)
 
 
@@ -96,4 +98,9 @@ def _activate_stored_key(context: Context, choice: workspace_choice.WorkspaceCho
     environment.register_key(key, context.index)
     words, state = expiry.describe_expiry(entry, context.today())
     notes = (f"This key {words if state == 'bad' else 'expires ' + words}.",) if state in ("warn", "bad") else ()
+    notes = (*notes, *_memory_notes(context, entry))
     return activate_and_report(context, key, name, store_name(entry.store), why=choice.why, notes=notes)
+
+
+def _memory_notes(context: Context, entry: Workspace) -> tuple[str, ...]:
+    return (store_choice.memory_reason(context),) if entry.store == MEMORY else ()

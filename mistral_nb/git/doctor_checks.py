@@ -50,9 +50,9 @@ def checks(folder: str | None, environ: Mapping[str, str], home: str) -> Iterato
                 row for row in protection_status(git, home).rows if row.label != "pre-push" or row.state == "bad"
             )
         else:
-            yield Row("git", "this repository is not protected", "", _RUN_PROTECT)
+            yield Row("git", "this repository is not protected: git add takes notebooks as they are", "", _RUN_PROTECT)
     except (GitFailed, NoRepository):
-        yield Row("git", "no repository here", "")
+        yield Row("git", "this folder is in no git repository")
     yield from _other_repository_rows(home)
 
 

@@ -42,4 +42,4 @@ def history_rows(environ: Mapping[str, str], watchlist: Watchlist) -> Iterator[R
             lines = plural(found.lines, "line")
             yield Row("IPython history", f"{lines} of {file} contain a key in plain text", "bad", _REPAIR)
     if files and clean:
-        yield Row("IPython history", "contains no keys", "ok")
+        yield Row("IPython history", "contains no key in what you typed", "ok")

@@ -9,7 +9,8 @@ from mistral_nb.command_context import Context
 from mistral_nb.config import ProjectSettings
 from mistral_nb.errors import MistralNbError, WrongUsage
 from mistral_nb.keys.activation_report import format_key
-from mistral_nb.report import RowState
+from mistral_nb.prompts.confirm import MAX_TRIES
+from mistral_nb.report import Ask, Dialog, RowState, Step
 from mistral_nb.storage.index import IndexData, RememberedKey, Workspace
 from mistral_nb.wording import plural
 
@@ -46,6 +47,16 @@ def parse_expiry(text: str, today: date) -> Expiry:
     if day < today:
         raise WrongUsage(f"{day} is in the past.", "Use the date that Mistral's console shows for this key.")
     return Expiry(day.isoformat(), known=True)
+
+
+def ask(question: str, default: str, today: date) -> Dialog[Expiry]:
+    """An expiry; Enter is the default. After three answers that are none it is unknown."""
+    for _ in range(MAX_TRIES):
+        try:
+            return parse_expiry(str((yield Ask("expires", question, default=default)) or ""), today)
+        except WrongUsage as error:
+            yield Step(str(error))
+    return Expiry()
 
 
 def clock_warning(workspaces: Iterable[Workspace], now: datetime) -> str:

@@ -1,6 +1,6 @@
 """Obtain and store a key: ask, check its shape, remember, verify, store. `switch` and `login` share it."""
 
-import itertools
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from mistral_nb import environment
@@ -8,51 +8,24 @@ from mistral_nb.api.console_pages import OWN_KEYS_URL
 from mistral_nb.api.verdict import Identity, Verdict
 from mistral_nb.api_key import Key
 from mistral_nb.command_context import Context
-from mistral_nb.errors import ConcurrentChange, KeyRefused, MistralNbError, StoreError, WrongUsage
+from mistral_nb.errors import ConcurrentChange, KeyRefused, WrongUsage
 from mistral_nb.keys import (
     aside_keys,
     expiry,
     host_consent,
+    interrupted_login,
+    key_naming,
     key_prompt,
+    key_saving,
+    optional_details,
     other_keys,
     overwrite_checks,
-    passphrase_prompt,
-    store_choice,
     workspace_choice,
 )
 from mistral_nb.keys.key_details import expiry_details, reported_details
-from mistral_nb.prompts.confirm import MAX_TRIES, confirm
-from mistral_nb.report import Ask, Dialog, PromptForm, Step
-from mistral_nb.storage.index import Workspace
-from mistral_nb.storage.store_protocol import store_name
-
-
-class StoredKey(NamedTuple):
-    """A key that was stored or, if no store accepted it, is in memory; ``problem`` then says why."""
-
-    workspace: str
-    key: Key
-    entry: Workspace
-    verdict: Verdict
-    store_problem: str = ""
-    source: str = key_prompt.AT_THE_PROMPT
-
-    @property
-    def origin(self) -> str:
-        """Where it came from and is now, for a report."""
-        return f"{self.source}, stored in {store_name(self.entry.store)}"
-
-    def notes(self) -> tuple[str, ...]:
-        """Notes on where the key was stored, and on whether Mistral was asked about it."""
-        unverified = ("It is unverified: Mistral could not be asked. Run verify once it can be.",)
-        return (*self._store_notes(), *(unverified if self.verdict.accepts_key is None else ()))
-
-    def _store_notes(self) -> tuple[str, ...]:
-        if self.store_problem:
-            return (self.store_problem, "The key is in memory only; it is available until this process exits.")
-        if self.entry.store == "memory":
-            return ("It is in memory only; other processes will ask again. To store keys, set MISTRAL_NB_STORE=file.",)
-        return ()
+from mistral_nb.keys.key_saving import StoredKey
+from mistral_nb.prompts.confirm import confirm
+from mistral_nb.report import Dialog, PromptForm, Step
 
 
 class LoginOptions(NamedTuple):
@@ -74,7 +47,10 @@ def parse_ask_first(ask_first: bool, no_ask_first: bool) -> bool | None:
 
 
 def obtain_key(context: Context, wishes: LoginOptions) -> Dialog[StoredKey]:
-    """Ask for a key, verify it and keep it. Raises `KeyRefused`, `CannotAsk`, `NotAKey`."""
+    """Ask for a key, verify it and keep it. Raises `KeyRefused`, `CannotAsk`, `NotAKey`.
+
+    Outside a form, Ctrl-C at a question after the key was verified keeps it, and raises `Cancelled`.
+    """
     yield from host_consent.confirm_host(context)
     if wishes.from_aside is None:
         source, key = yield from key_prompt.ask_for_key(context, wishes.workspace, _make_form(context, wishes))
@@ -83,27 +59,44 @@ def obtain_key(context: Context, wishes: LoginOptions) -> Dialog[StoredKey]:
     yield from overwrite_checks.confirm_revoked_key(context, key)
     environment.register_key(key, context.index)
     verdict = yield from _verify_key(context, key, wishes.workspace)
-    workspace = wishes.workspace or (yield from _choose_name(verdict, key))
+    rest = _name_and_store(context, wishes, key, verdict)
+    try:  # a form's Cancel drops what was typed
+        stored = yield from (rest if context.has_form else interrupted_login.mark_interrupts(rest))
+    except interrupted_login.QuestionInterrupted:
+        name = wishes.workspace or key_naming.suggest_name(context, verdict, key)
+        details = _make_details(context, wishes, name, key, verdict)
+        raise interrupted_login.keep_anyway(context, name, key, details) from None
+    return stored._replace(source=source)
+
+
+def _name_and_store(context: Context, wishes: LoginOptions, key: Key, verdict: Verdict) -> Dialog[StoredKey]:
+    workspace = wishes.workspace or (yield from key_naming.choose_name(context, verdict, key))
     target = yield from overwrite_checks.choose_target(context, workspace, key, wishes.yes)
     expires = wishes.expires
     if expires is None:
-        expires = yield from ask_expiry(context, verdict)
-    name = wishes.key_name or (yield from _ask_name(context, key))
-    details = {
-        **_details_kept(context, target.workspace, key),
-        **reported_details(verdict),
-        **({"name": name} if name else {}),
-        **(expiry_details(expires) if expires.known else {}),
-        **({"verified": context.timestamp()} if verdict.accepts_key else {}),
-        "ask_first": _is_ask_first(context, target.workspace, wishes.ask_first),
-    }
+        expires = yield from optional_details.ask_expiry(context, verdict)
+    name = wishes.key_name or (yield from optional_details.ask_name(context, key))
+    wishes = wishes._replace(expires=expires, key_name=name)
     while True:
+        details = _make_details(context, wishes, target.workspace, key, verdict)
         try:
-            stored = yield from _store_with_retry(context, target, key, details, verdict)
-            return stored._replace(source=source)
+            return (yield from key_saving.save_key(context, target, key, details, verdict))
         except ConcurrentChange as faster:
             yield Step(faster.failed)
             target = yield from overwrite_checks.choose_target(context, target.workspace, key, wishes.yes)
+
+
+def _make_details(
+    context: Context, wishes: LoginOptions, workspace: str, key: Key, verdict: Verdict
+) -> Mapping[str, Any]:
+    return {
+        **_details_kept(context, workspace, key),
+        **reported_details(verdict),
+        **({"name": wishes.key_name} if wishes.key_name else {}),
+        **(expiry_details(wishes.expires) if wishes.expires and wishes.expires.known else {}),
+        **({"verified": context.timestamp()} if verdict.accepts_key else {}),
+        "ask_first": _is_ask_first(context, workspace, wishes.ask_first),
+    }
 
 
 def _make_form(context: Context, wishes: LoginOptions) -> PromptForm:
@@ -117,10 +110,9 @@ def _verify_key(context: Context, key: Key, wished: str | None) -> Dialog[Verdic
     yield Step("Asking Mistral about it …")
     verdict = context.verify(key)
     if verdict.accepts_key is not False:
-        yield Step(
-            verdict.sentence
-            + (_describe_owner(verdict) if context.has_form else _wrong_workspace_note(verdict, wished))
-        )
+        note = _describe_owner(verdict) if context.has_form else _wrong_workspace_note(verdict, wished)
+        if note or context.has_form or verdict.kind != "accepted":  # else the report says it
+            yield Step(verdict.sentence + note)
         return verdict
     for sentence in other_keys.refusal_sentences(context, key):
         yield Step(sentence)
@@ -146,44 +138,6 @@ def _wrong_workspace_note(verdict: Verdict, wished: str | None) -> str:
     return f" At Mistral it belongs to workspace {workspace}."
 
 
-def _choose_name(verdict: Verdict, key: Key) -> Dialog[str]:
-    default = workspace_choice.slugify(verdict.identity.workspace if verdict.identity else None)
-    for _ in range(MAX_TRIES):
-        answer = yield Ask("workspace", "Store it under the name", default=default)
-        try:
-            return workspace_choice.validate_name(str(answer).strip(), key)
-        except WrongUsage as error:
-            yield Step(str(error))
-    return default
-
-
-def ask_expiry(context: Context, verdict: Verdict) -> Dialog[expiry.Expiry]:
-    """No API reports an ordinary key's expiry: one optional question, after the key was accepted."""
-    if not verdict.accepts_key:
-        return expiry.Expiry()
-    for _ in range(MAX_TRIES):
-        answer = yield Ask("expires", "When does it expire? (2027-01-31, 90d, never; Enter = unknown)", default="")
-        try:
-            return expiry.parse_expiry(str(answer or ""), context.today())
-        except WrongUsage as error:
-            yield Step(str(error))
-    return expiry.Expiry()
-
-
-def _ask_name(context: Context, key: Key) -> Dialog[str]:
-    if not context.has_form:
-        return ""
-    for _ in range(MAX_TRIES):
-        name = str((yield Ask("name", "The key's name at Mistral (optional)", default="")) or "")
-        try:
-            workspace_choice.refuse_key_as_name(name, key)
-        except WrongUsage as error:
-            yield Step(str(error))
-        else:
-            return name
-    return ""
-
-
 def _details_kept(context: Context, workspace: str, key: Key) -> dict[str, Any]:
     """What is noted already of the same key in this workspace, such as its expiry."""
     old = context.stored_workspaces().get(workspace)
@@ -194,50 +148,3 @@ def _is_ask_first(context: Context, workspace: str, wished: bool | None) -> bool
     """As said; else as the key was that is replaced."""
     old = context.stored_workspaces().get(workspace)
     return bool(old and old.ask_first) if wished is None else wished
-
-
-def _store_with_retry(
-    context: Context, target: overwrite_checks.StoreTarget, key: Key, details: dict[str, Any], verdict: Verdict
-) -> Dialog[StoredKey]:
-    """Store it. A key just typed is never asked for again because a store failed: retry, or use memory."""
-    while True:
-        try:
-            kept = yield from _store_key(context, target, key, details)
-            return StoredKey(target.workspace, key, kept, verdict)
-        except ConcurrentChange:
-            raise
-        except MistralNbError as error:
-            if context.in_notebook:
-                name = _free_name(context, target.workspace)
-                kept = context.key_manager.keep(name, key, details, "memory")
-                return StoredKey(name, key, kept, verdict, store_problem=str(error))
-            yield from _ask_retry(error)
-
-
-def _free_name(context: Context, workspace: str) -> str:
-    """The workspace's name, or one beside it where another key is stored under it: memory takes no stored name."""
-    names = itertools.chain((workspace, f"{workspace}-new"), (f"{workspace}-new-{n}" for n in itertools.count(2)))
-    return next(name for name in names if overwrite_checks.stored_entry(context, name) is None)
-
-
-def _store_key(
-    context: Context, target: overwrite_checks.StoreTarget, key: Key, details: dict[str, Any]
-) -> Dialog[Workspace]:
-    def keep_in(store: str) -> Workspace:
-        return context.key_manager.keep(target.workspace, key, details, store, expected=target.expected)
-
-    store = yield from store_choice.choose_store(context)
-    try:
-        return (yield from passphrase_prompt.run_unlocked(context, lambda: keep_in(store)))
-    except StoreError as error:
-        if store != "keyring" or not context.interactive:
-            raise
-        instead = yield from store_choice.choose_without_keyring(context, error)
-        return (yield from passphrase_prompt.run_unlocked(context, lambda: keep_in(instead)))
-
-
-def _ask_retry(error: MistralNbError) -> Dialog[None]:
-    """On the command line memory ends with the command: the person fixes what failed, and it is tried again."""
-    question = f"{error} The key is not stored yet. Fix this, then try again?"
-    if not (yield from confirm("try again", question, unattended=error)):
-        raise error

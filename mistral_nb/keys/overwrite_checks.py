@@ -7,7 +7,8 @@ from mistral_nb.command_context import Context
 from mistral_nb.errors import CannotAsk, IndexUnreadable, KeyRefused, WrongUsage
 from mistral_nb.keys import workspace_choice
 from mistral_nb.keys.activation_report import format_key
-from mistral_nb.prompts.confirm import confirm
+from mistral_nb.keys.key_naming import free_name
+from mistral_nb.prompts.confirm import MAX_TRIES, confirm
 from mistral_nb.report import Ask, Dialog, Step
 from mistral_nb.storage.index import COMPROMISED, Workspace
 
@@ -20,21 +21,17 @@ class StoreTarget(NamedTuple):
 
 
 def choose_target(context: Context, workspace: str, key: Key, yes: bool) -> Dialog[StoreTarget]:
-    """The workspace for the key: an occupied one is replaced if confirmed, else another name is asked for."""
-    while True:
-        stays = None if yes else (yield from _entry_to_keep(context, workspace, key))
-        if stays is None:
-            yield from confirm_replacing_pending(context, workspace, key, yes=yes)
-            stored = stored_entry(context, workspace)
-            return StoreTarget(workspace, stored.fingerprint if stored else "")
-        answer = str((yield Ask("workspace", "Another name for the new key (Enter to cancel)", default="")) or "")
-        if not answer:
-            keeps = f"Workspace {format_key(workspace, stays.tail, stays)} was not changed."
-            raise WrongUsage(keeps, "Choose another workspace name for the new key.")
-        try:
-            workspace = workspace_choice.validate_name(answer, key)
-        except WrongUsage as error:
-            yield Step(str(error))
+    """The workspace for the key. One that is occupied: is its key replaced, or does the new one get another name?"""
+    for _ in range(MAX_TRIES):
+        wanted = workspace if yes else (yield from _confirm_or_rename(context, workspace, key))
+        if wanted == workspace:
+            break
+        workspace = wanted
+    else:
+        workspace = free_name(context, workspace)
+    yield from confirm_replacing_pending(context, workspace, key, yes=yes)
+    stored = stored_entry(context, workspace)
+    return StoreTarget(workspace, stored.fingerprint if stored else "")
 
 
 def stored_entry(context: Context, workspace: str) -> Workspace | None:
@@ -45,24 +42,70 @@ def stored_entry(context: Context, workspace: str) -> Workspace | None:
         return None
 
 
-def _entry_to_keep(context: Context, workspace: str, key: Key) -> Dialog[Workspace | None]:
-    """The key that stays if replacing is declined; None if there is no other key, or it may be replaced."""
+def _confirm_or_rename(context: Context, workspace: str, key: Key) -> Dialog[str]:
+    """``workspace`` if there is no other key in it or it may be replaced, else another name for the new key."""
     olds = (context.stored_workspaces().get(workspace), stored_entry(context, workspace))
     for old in dict.fromkeys(old for old in olds if old and old.fingerprint != key.fingerprint):
-        if not (yield from confirm_replacing(context, workspace, old, key)):
-            return old
-    return None
+        ask = _ask_in_form if context.has_form else _ask_name_or_yes
+        name = yield from ask(context, workspace, old, key)
+        if name != workspace:
+            return name
+    return workspace
 
 
-def confirm_replacing(context: Context, workspace: str, old: Workspace, key: Key, todo: str = "") -> Dialog[bool]:
-    """An occupied workspace: show both tails, and ask. ``todo``: what to type if there is no way to ask."""
-    protected = " (ask first)" if old.ask_first else ""
-    question = f"Workspace {workspace}{protected} holds …{old.tail}. Replace it with …{key.tail}?"
-    unattended = CannotAsk(
-        f"Workspace {workspace}{protected} already holds …{old.tail}; replacing it requires confirmation.",
-        todo or f"Use --yes: {context.format_command(f'login {workspace} --yes')}",
-    )
+def _ask_in_form(context: Context, workspace: str, old: Workspace, key: Key) -> Dialog[str]:
+    if (yield from confirm_replacing(context, workspace, old, key)):
+        return workspace
+    for _ in range(MAX_TRIES):
+        answer = str((yield Ask("workspace", "Another name for the new key (Enter to cancel)", default="")) or "")
+        if not answer:
+            break
+        try:
+            return workspace_choice.validate_name(answer, key)
+        except WrongUsage as error:
+            yield Step(str(error))
+    keeps = f"Workspace {format_key(workspace, old.tail, old)} was not changed."
+    raise WrongUsage(keeps, "Choose another workspace name for the new key.")
+
+
+def _ask_name_or_yes(context: Context, workspace: str, old: Workspace, key: Key) -> Dialog[str]:
+    """One question: yes, or the other name. A no is not the end of a key that was just typed."""
+    other = free_name(context, workspace)
+    held = f"Workspace {format_key(workspace, old.tail, old)} holds a key already."
+    question = f"{held} Replace it with …{key.tail} (yes), or store the new key as [{other}]"
+    for _ in range(MAX_TRIES):
+        try:
+            answer = str((yield Ask("replace", question)) or "").strip()
+        except CannotAsk:
+            raise _cannot_replace_error(context, workspace, old) from None
+        if answer.lower() in ("y", "yes"):
+            return workspace
+        if answer.lower() in ("", "n", "no"):
+            return other
+        try:
+            return workspace_choice.validate_name(answer, key)
+        except WrongUsage as error:
+            yield Step(str(error))
+    return other
+
+
+def confirm_replacing(context: Context, workspace: str, old: Workspace, key: Key) -> Dialog[bool]:
+    """An occupied workspace: show both tails, and ask."""
+    question = f"Workspace {workspace}{_ask_first_mark(old)} holds …{old.tail}. Replace it with …{key.tail}?"
+    unattended = _cannot_replace_error(context, workspace, old)
     return (yield from confirm("replace", question, unattended=unattended))
+
+
+def _cannot_replace_error(context: Context, workspace: str, old: Workspace) -> CannotAsk:
+    return CannotAsk(
+        f"Workspace {workspace}{_ask_first_mark(old)} already holds …{old.tail}; replacing it requires confirmation.",
+        f"Use --yes: {context.format_command(f'login {workspace} --yes')}, "
+        f"or another name: {context.format_command(f'login {free_name(context, workspace)}')}",
+    )
+
+
+def _ask_first_mark(entry: Workspace) -> str:
+    return " (ask first)" if entry.ask_first else ""
 
 
 def confirm_replacing_pending(context: Context, workspace: str, key: Key, *, yes: bool = False) -> Dialog[None]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+from mistral_nb.api.console_pages import OWN_KEYS_URL
 from mistral_nb.api_key import Secret
 from mistral_nb.command_context import Context
 from mistral_nb.errors import (
@@ -26,7 +27,21 @@ def run_unlocked(context: Context, call: Callable[[], _Value]) -> Dialog[_Value]
             return call()
         except PassphraseNeeded as closed:
             yield from _ask_passphrase(context, closed)
-    return call()
+    try:
+        return call()
+    except PassphraseNeeded:
+        raise wrong_passphrase_error(context) from None
+
+
+def wrong_passphrase_error(context: Context) -> WrongPassphrase:
+    """The error after the last try."""
+    vault = context.stores["file"]
+    path = vault.path if isinstance(vault, Vault) else "it"
+    return WrongPassphrase(
+        f"Wrong passphrase, {MAX_TRIES} times.",
+        "If it is forgotten, its keys are lost to this machine: "
+        f"rename {path}, and log in with new ones from {OWN_KEYS_URL}",
+    )
 
 
 def _ask_passphrase(context: Context, closed: PassphraseNeeded) -> Dialog[None]:
@@ -38,8 +53,8 @@ def _ask_passphrase(context: Context, closed: PassphraseNeeded) -> Dialog[None]:
         raise closed
     try:
         yield from open_vault(context, passphrase)
-    except WrongPassphrase as wrong:
-        yield Step(str(wrong))
+    except WrongPassphrase:
+        yield Step("Wrong passphrase.")
 
 
 def open_vault(context: Context, passphrase: Secret) -> Dialog[None]:

@@ -11,7 +11,7 @@ from mistral_nb.api.verdict import Identity, Verdict
 from mistral_nb.api_key import Key
 from mistral_nb.command_context import Context
 from mistral_nb.errors import CannotAsk, KeyRefused, NotAKey, StoreError
-from mistral_nb.keys import expiry, key_intake, key_prompt, passphrase_prompt, rotation_state
+from mistral_nb.keys import expiry, key_prompt, passphrase_prompt, rotation_state
 from mistral_nb.keys.activation_report import format_key
 from mistral_nb.keys.key_details import expiry_details
 from mistral_nb.keys.rotation import NewKey, OldKeyResult, Rotation, keep_old_key, old_name
@@ -60,7 +60,7 @@ class RotationByHand:
         yield from _confirm_same_workspace(self._context, rotation, key, verdict)
         expires = rotation.expires
         if expires is None:
-            expires = yield from key_intake.ask_expiry(self._context, verdict)
+            expires = yield from _ask_expiry(self._context, verdict)
         name = rotation.key_name
         return {**expiry_details(expires), **({"name": name} if name else {})}
 
@@ -90,7 +90,7 @@ def _drop_pending(context: Context, workspace: str) -> Dialog[None]:
 
 def _show_guidance(context: Context, rotation: Rotation, old: Workspace) -> Dialog[None]:
     name, today = rotation.workspace, context.today()
-    until: object = today + timedelta(days=expiry.max_age_days(context.config.project) or expiry.DEFAULT_DAYS)
+    until = _recommended_date(context)
     if rotation.expires and rotation.expires.known:
         until = rotation.expires.on or "never"
     where = f" in the workspace {old.mistral_workspace}" if old.mistral_workspace else ""
@@ -98,6 +98,20 @@ def _show_guidance(context: Context, rotation: Rotation, old: Workspace) -> Dial
     yield Step(f"1. Create a new key{where}: {key_page_url(old.kind)}")
     yield Step(f"   Name: {rotation.key_name or f'{name}-{today}'}; expiration: {until}")
     yield Step("2. Paste it here.")
+
+
+def _recommended_date(context: Context) -> str:
+    days = expiry.max_age_days(context.config.project) or expiry.DEFAULT_DAYS
+    return (context.today() + timedelta(days=days)).isoformat()
+
+
+def _ask_expiry(context: Context, verdict: Verdict) -> Dialog[expiry.Expiry]:
+    """Mistral does not report it; offered is the date that was recommended for the new key."""
+    if not verdict.accepts_key:
+        return expiry.Expiry()
+    offered = _recommended_date(context) if context.interactive else ""
+    question = "When does the new key expire? A date, 90d for days from today, never, or unknown"
+    return (yield from expiry.ask(question, offered, context.today()))
 
 
 def _ask_new_key(context: Context, name: str, old: Workspace) -> Dialog[Key]:

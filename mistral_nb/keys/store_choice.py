@@ -3,18 +3,19 @@
 from mistral_nb.api_key import Secret
 from mistral_nb.command_context import Context
 from mistral_nb.errors import (
+    Cancelled,
     CannotAsk,
-    PassphraseNeeded,
     StoreError,
     StoreLocked,
     StoreUnavailable,
     WrongPassphrase,
 )
-from mistral_nb.keys.passphrase_prompt import open_vault
+from mistral_nb.keys.passphrase_prompt import open_vault, wrong_passphrase_error
 from mistral_nb.prompts.confirm import MAX_TRIES
 from mistral_nb.report import Ask, Dialog, Step
-from mistral_nb.storage.store_protocol import KEYRING
+from mistral_nb.storage.store_protocol import FILE, KEYRING, MEMORY
 from mistral_nb.storage.vault import Vault
+from mistral_nb.storage.vault_passphrase import MIN_LENGTH
 
 NO_KEYRING_HINT = (
     "Set MISTRAL_API_KEY or MISTRAL_API_KEY_FILE, or set MISTRAL_NB_STORE=file "
@@ -45,6 +46,25 @@ def choose_store(context: Context) -> Dialog[str]:
     return chosen
 
 
+def find_open_store(context: Context) -> str | None:
+    """The store that would take a key now without a question; None if there is none."""
+    wish, vault = context.config.store, context.stores[FILE]
+    if wish == MEMORY:
+        return MEMORY if context.in_notebook else None
+    if wish in ("auto", KEYRING) and context.stores[KEYRING].unavailable_reason() is None:
+        return KEYRING
+    return FILE if wish in ("auto", FILE) and isinstance(vault, Vault) and vault.can_open else None
+
+
+def memory_reason(context: Context, *, known: bool = False) -> str:
+    """Why a key is in memory only, and what to do; ``known``: the reason was said just before."""
+    until = "The key is in memory only; it is available until this process exits"
+    if context.config.store == MEMORY:
+        return f"{until}, because MISTRAL_NB_STORE is memory. To store keys, set it to file."
+    why_not = None if known else context.stores[KEYRING].unavailable_reason()
+    return f"{until}. {why_not}" if why_not else f"{until}."
+
+
 def _require_keyring(context: Context) -> Dialog[str]:
     """The keyring was set: without one, ask or fail before anything is announced in the index."""
     missing = context.stores[KEYRING].unavailable_reason()
@@ -58,11 +78,12 @@ def _require_keyring(context: Context) -> Dialog[str]:
 def choose_without_keyring(context: Context, why_not: StoreError) -> Dialog[str]:
     """Without a usable keyring: ask for a passphrase for the encrypted file, or Enter for memory."""
     if context.interactive:
-        yield Step(f"{why_not.failed}")
+        yield Step(str(why_not))
     vault = context.stores["file"]
     there = isinstance(vault, Vault) and vault.exists
-    question = "Passphrase of the encrypted file" if there else "A passphrase keeps the key in an encrypted file"
-    enter = "; Enter keeps it in memory only" if context.in_notebook else ""
+    new = f"Choose a passphrase of {MIN_LENGTH} characters or more for an encrypted file"
+    question = "Passphrase of the encrypted file" if there else new
+    enter = " (Enter = in memory only)" if context.in_notebook else " (Enter = cancel)"
     for _ in range(MAX_TRIES):
         try:
             passphrase = yield Ask("new passphrase", question + enter, masked=True)
@@ -71,14 +92,14 @@ def choose_without_keyring(context: Context, why_not: StoreError) -> Dialog[str]
         if not isinstance(passphrase, Secret) or not passphrase.reveal():
             if context.in_notebook:
                 return "memory"
-            raise PassphraseNeeded("No passphrase was given.", "Without a keyring, the encrypted file needs one.")
+            raise Cancelled("No passphrase was given; the key is not stored.", "Without a keyring it needs one.")
         try:
             yield from open_vault(context, passphrase)
-        except WrongPassphrase as wrong:
-            yield Step(str(wrong))
+        except WrongPassphrase:
+            yield Step("Wrong passphrase.")
             continue
         return "file"
-    raise WrongPassphrase("Too many incorrect passphrases.", "Use the passphrase it was created with.")
+    raise wrong_passphrase_error(context)
 
 
 def _can_dialog_unlock(context: Context) -> bool:

@@ -15,6 +15,7 @@ from mistral_nb.storage.index import ADMIN
 from mistral_nb.storage.index_edits import unknown_workspace_error
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_ANSWERS = ("yes", "no")  # where a name or yes is asked for, these are answers
 
 
 class WorkspaceChoice(NamedTuple):
@@ -31,8 +32,10 @@ def is_valid_name(name: str) -> bool:
 
 def validate_name(name: str, key: Key | None = None) -> str:
     """Validate a workspace name. Raises `WrongUsage` for an invalid one, or as `refuse_key_as_name`."""
-    if name in {command.name for command in COMMANDS}:
+    if name in _command_names():
         raise WrongUsage(f"A workspace can't be named {name}: that is a sub-command.", "Choose another name.")
+    if name.lower() in _ANSWERS:
+        raise WrongUsage(f"A workspace can't be named {name}: that is an answer.", "Choose another name.")
     refuse_key_as_name(name, key)
     if not is_valid_name(name):
         raise WrongUsage(
@@ -77,8 +80,11 @@ def refuse_key_as_name(name: str, key: Key | None = None) -> None:
 def slugify(name: str | None) -> str:
     """A workspace's name here, from the one it has at Mistral: ``Team Research`` → ``team-research``."""
     plain = re.sub(r"[^a-z0-9._-]+", "-", (name or "").lower()).strip("-._")[:64]
-    reserved = {command.name for command in COMMANDS}
-    return plain if plain and plain not in reserved else "default"
+    return plain if plain and plain not in _command_names() and plain not in _ANSWERS else "default"
+
+
+def _command_names() -> set[str]:
+    return {command.name for command in COMMANDS}
 
 
 def no_key_error(workspace: str | None, todo: str) -> WrongUsage:

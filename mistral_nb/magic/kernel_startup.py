@@ -11,11 +11,7 @@ from mistral_nb import environment
 from mistral_nb.command_context import Context
 from mistral_nb.command_table import MAGIC
 from mistral_nb.errors import MistralNbError
-from mistral_nb.keys import use_checks
-from mistral_nb.keys.activation_report import activate_and_report
-from mistral_nb.keys.key_file import key_file_origin, read_key_file
 from mistral_nb.prompts.terminal import write_line
-from mistral_nb.storage.store_protocol import store_name
 
 
 def run(shell: Any, workspace: str = "") -> None:
@@ -32,8 +28,13 @@ def run(shell: Any, workspace: str = "") -> None:
 
 def set_key(context: Context, workspace: str) -> None:
     """From the user's own MISTRAL_API_KEY_FILE, else of ``workspace``; a key that is set already stays."""
-    if context.active:
-        return
+    if context.active or not (context.config.key_file or workspace):
+        return  # most kernels: what follows takes a third longer to import than %load_ext alone
+    from mistral_nb.keys import use_checks
+    from mistral_nb.keys.activation_report import activate_and_report
+    from mistral_nb.keys.key_file import key_file_origin, read_key_file
+    from mistral_nb.storage.store_protocol import store_name
+
     if context.config.key_file:
         key = read_key_file(context.config.key_file)
         environment.register_key(key, context.index)

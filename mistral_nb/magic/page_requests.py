@@ -89,7 +89,7 @@ class PageRequest:
             self._replies.put_nowait(message)
 
     def _run(self, name: str, flags: Mapping[str, object]) -> Message:
-        context = Context(host=MAGIC, environ=self._environ, interactive=True, say=self._step)
+        context = Context(host=MAGIC, environ=self._environ, interactive=True, has_form=True, say=self._step)
         try:
             report = drive(load_action(commands_for(MAGIC)[name])(context, **flags), self._answer, self._step)
         except (KeyRefused, NotAKey) as error:

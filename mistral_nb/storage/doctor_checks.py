@@ -19,6 +19,7 @@ from mistral_nb.storage.vault_passphrase import (
     is_too_short,
     read_regular_file,
 )
+from mistral_nb.wording import plural
 
 
 def checks(config: Config, stores: Mapping[str, Store]) -> Iterator[Row]:
@@ -42,7 +43,8 @@ def _check_index(index: Index) -> tuple[IndexData | None, Row]:
         contents = index.read()
     except IndexUnreadable as error:
         return None, Row("index", error.failed, "bad", error.todo)
-    known = f"{len(contents.workspaces)} kept, {len(contents.remembered)} remembered"
+    stored = plural(len(contents.workspaces), "key")
+    known = f"lists {stored} stored here, and recognises {len(contents.remembered)} in files and outputs"
     folder = next(filter(os.path.exists, parents(index.home)), index.home)
     if os.access(folder, os.W_OK):
         return contents, Row("index", f"{known} ({index.path})", "ok")
@@ -53,7 +55,7 @@ def _check_index(index: Index) -> tuple[IndexData | None, Row]:
 def _check_keyring(store: Store, needed: bool) -> Row:
     problem = store.unavailable_reason()
     if not problem:
-        return Row("keyring", "works", "ok")
+        return Row("keyring", "works: this system keeps your keys in it", "ok")
     return Row("keyring", problem.failed, "bad" if needed else "warn", problem.todo)
 
 
@@ -63,7 +65,7 @@ def _check_vault(vault: Vault, needed: bool) -> Row:
             repair = "Make its folder readable, or set MISTRAL_NB_HOME to another folder."
             return Row("encrypted file", f"{vault.path} can't be read", "bad", repair)
         if not needed:
-            return Row("encrypted file", "none")
+            return Row("encrypted file", "none: it is made where there is no keyring")
         return Row("encrypted file", f"{vault.path} does not exist", "warn", "It is created when a key is next saved.")
     try:
         vault.check_intact()
@@ -99,7 +101,7 @@ def _check_permissions(config: Config) -> Iterator[Row]:
         mode = "700" if os.path.isdir(path) else "600"
         yield Row("permissions", f"other users can open {path}", "warn", f"chmod {mode} '{path}'")
     if not found:
-        yield Row("permissions", "files are private", "ok")
+        yield Row("permissions", "only you can open the files of mistral_nb", "ok")
 
 
 def _check_pending_deletions(contents: IndexData) -> Row:

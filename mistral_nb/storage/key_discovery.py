@@ -14,6 +14,7 @@ from mistral_nb.key_variables import intended_variable, names_a_key, names_codes
 from mistral_nb.paths import parents
 
 VIBE_SERVICE = "ai.mistral.vibe"
+HOST_SECONDS = 20.0  # that a host's secrets may take: Colab asks the person for access
 _MAX_BYTES = 1 << 20  # a .env longer than this is none
 _ROOT_MARKS = (".git", "pyproject.toml")
 _LINE = re.compile(
@@ -158,8 +159,10 @@ def _read_kaggle_secret(environ: Environ) -> Key | None:
 
 
 def _call_host(get: Callable[[], Any]) -> Key | None:
-    """What a host's secrets hold. No such secret, no right to it and no network all raise."""
+    """What a host's secrets hold. No such secret, no right to it, no network and no answer in time all raise."""
+    from mistral_nb.storage.timeouts import run_here_with_timeout
+
     try:
-        return key_or_none(get())
+        return key_or_none(run_here_with_timeout(get, HOST_SECONDS))
     except Exception:  # noqa: BLE001, each host has its own errors, and none matters here
         return None

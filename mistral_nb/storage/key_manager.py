@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mistral_nb.api_key import Key
-from mistral_nb.errors import IndexUnreadable, MistralNbError, StoreError, StoreTimedOut, WrongUsage
+from mistral_nb.errors import IndexUnreadable, MistralNbError, StoreError, StoreTimedOut, StoreUnavailable, WrongUsage
 from mistral_nb.storage import index_edits, pending_keys, retired_keys, rotation_journal, set_aside
 from mistral_nb.storage.index import RETIRED, Index, PendingDeletion, RetiredKey, Workspace
 from mistral_nb.storage.index_edits import WorkspaceDetails
@@ -48,15 +48,21 @@ class KeyManager:
         items = self._items_of(workspace)
         entry = items.require_entry(workspace)
         for _ in range(3):  # another process may replace the key between our two reads
-            found = items.find(entry, workspace)
+            try:
+                found = items.find(entry, workspace)
+            except StoreUnavailable as error:
+                if entry.store == KEYRING:
+                    raise _wrong_keyring_error(workspace, entry, error) from None
+                raise
             before, entry = entry, items.require_entry(workspace)
             if found or entry == before:
                 break
         if found:
             return found
+        elsewhere = "Another environment or user may have stored it in a keyring of its own. "
         raise StoreError(
-            f"The key of workspace {workspace} (…{entry.tail}) is no longer in {store_name(entry.store)}.",
-            "Add it again.",
+            f"The key of workspace {workspace} (…{entry.tail}) is not in {store_name(entry.store)}.",
+            f"{elsewhere if entry.store == KEYRING else ''}Add it again.",
         )
 
     def keep(
@@ -305,6 +311,11 @@ class KeyManager:
             for retired in self.retired_keys():
                 if retired.fingerprint == fingerprint and retired.state == RETIRED:
                     self.drop_retired(retired)
+
+
+def _wrong_keyring_error(workspace: str, entry: Workspace, error: StoreUnavailable) -> StoreUnavailable:
+    kept = f"The key of workspace {workspace} (…{entry.tail}) is in a keyring that can't be used from here."
+    return StoreUnavailable(f"{kept} {error.failed}", error.todo)
 
 
 def _taken_error(name: str) -> WrongUsage:

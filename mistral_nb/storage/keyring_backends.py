@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mistral_nb.errors import StoreUnavailable
+from mistral_nb.storage.keyring_absence import OPTIONS, explain_absence
 
 SECRET_SERVICE = ("keyring.backends.SecretService", "keyring.backends.libsecret")
 APPROVED_BACKENDS = (
@@ -17,15 +18,11 @@ APPROVED_BACKENDS = (
     *SECRET_SERVICE,
 )
 QUIET_BACKENDS = ("keyring.backends.macOS", "keyring.backends.Windows", *SECRET_SERVICE)  # open no dialog if unlocked
-_NO_KEYRING_OPTIONS = (
-    "set MISTRAL_API_KEY or MISTRAL_API_KEY_FILE, "
-    "or MISTRAL_NB_STORE=file with a passphrase in MISTRAL_NB_PASSPHRASE_FILE."
-)
 
 
 def no_keyring_hint(first: str = "") -> str:
     """What to do without a keyring, as one sentence; ``first`` is what to try first."""
-    return f"{first}, or {_NO_KEYRING_OPTIONS}" if first else _NO_KEYRING_OPTIONS[0].upper() + _NO_KEYRING_OPTIONS[1:]
+    return f"{first}, or {OPTIONS}" if first else OPTIONS[0].upper() + OPTIONS[1:]
 
 
 def find_approved_backend(environ: Mapping[str, str]) -> Any:
@@ -47,11 +44,14 @@ def find_approved_backend(environ: Mapping[str, str]) -> Any:
                 raise _unavailable_error(f"The keyring here is a chainer that holds {_backend_name(link)}, {reason}")
     if reason := refusal_reason(type(backend)):
         raise _unavailable_error(f"The keyring here is {_backend_name(backend)}, {reason}")
+    if _is_absent(type(backend)):
+        failed, first = explain_absence(environ)
+        raise _unavailable_error(failed, no_keyring_hint(first))
     if not configured:
         raise _unavailable_error(
             f"The keyring here is {_backend_name(backend)}, which is not known to be safe "
             "and was not chosen explicitly.",
-            f"Name it in PYTHON_KEYRING_BACKEND if it is what you want, or {_NO_KEYRING_OPTIONS}",
+            f"Name it in PYTHON_KEYRING_BACKEND if it is what you want, or {OPTIONS}",
         )
     return backend
 
@@ -60,8 +60,6 @@ def refusal_reason(backend: type) -> str:
     """Why a backend of this class must not hold a key; empty when it may."""
     modules = {base.__module__ for base in backend.__mro__}
     names = " ".join(base.__name__ for base in backend.__mro__).lower()
-    if "keyring.backends.fail" in modules:
-        return "which means that no keyring works on this machine."
     if "keyring.backends.null" in modules:
         return "which does not store anything."
     from_alt = backend.__module__.partition("keyrings.alt")[1] and "encrypted" not in backend.__name__.lower()
@@ -70,11 +68,21 @@ def refusal_reason(backend: type) -> str:
     return ""
 
 
+def _is_absent(backend: type) -> bool:
+    """Whether this is what ``keyring`` has in place of a backend."""
+    return any(base.__module__ == "keyring.backends.fail" for base in backend.__mro__)
+
+
 def _load_backend(environ: Mapping[str, str]) -> Any:
+    import configparser
+
     import keyring
 
     try:
         return keyring.get_keyring()
+    except (configparser.Error, UnicodeDecodeError):
+        damaged = f"The keyring's settings, {_settings_file()}, are damaged."
+        raise _unavailable_error(damaged, no_keyring_hint("Correct or delete that file")) from None
     except Exception as error:  # noqa: BLE001, a bad name raises ModuleNotFoundError and worse
         failure = type(error).__name__
     name = environ.get("PYTHON_KEYRING_BACKEND")
@@ -90,14 +98,18 @@ def _is_configured(environ: Mapping[str, str]) -> bool:
         return True
     import configparser
 
-    from keyring.util import platform_
-
     settings = configparser.RawConfigParser()
     try:
-        settings.read(str(platform_.config_root() / "keyringrc.cfg"), encoding="utf-8")
+        settings.read(_settings_file(), encoding="utf-8")
     except (configparser.Error, ValueError):
         return False
     return settings.has_option("backend", "default-keyring")
+
+
+def _settings_file() -> str:
+    from keyring.util import platform_
+
+    return str(platform_.config_root() / "keyringrc.cfg")
 
 
 def _is_chainer(backend: Any) -> bool:

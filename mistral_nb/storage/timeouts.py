@@ -1,8 +1,10 @@
 """Waits with a time limit, and with Ctrl-C working."""
 
+import signal
+import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mistral_nb.errors import StoreError
 
@@ -27,8 +29,6 @@ def run_with_timeout(
     end of Python 3.12, or at a limit of the system), and a `StoreError` for an exception
     in ``work``, without it: a foreign exception's frames may hold a secret.
     """
-    import threading
-
     outcome: list[_Result | StoreError] = []
 
     def run() -> None:
@@ -54,3 +54,26 @@ def run_with_timeout(
     if isinstance(outcome[0], StoreError):
         raise outcome[0]
     return outcome[0]
+
+
+def run_here_with_timeout(work: Callable[[], _Result], seconds: float) -> _Result:
+    """As `run_with_timeout`, but in this thread where that is possible, and with the exceptions of ``work``.
+
+    Where ``work`` reads the kernel's answers, an abandoned thread would take those to later questions.
+    """
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        return run_with_timeout(work, seconds)
+    start = time.monotonic()
+    handler = signal.signal(signal.SIGALRM, _raise_deadline)
+    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds)  # of a timer that runs already
+    try:
+        return work()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+        if left:
+            signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - start), 0.001), interval)
+
+
+def _raise_deadline(*_: Any) -> None:
+    raise DeadlineExceeded

@@ -18,7 +18,7 @@ NewContext = Callable[..., Context]
 
 def test_what_the_api_returns_is_shown_and_recorded(new_context: NewContext, sandbox: Sandbox) -> None:
     key = sandbox.make_key(workspace="Research", organisation="Acme", name="laptop")
-    act(new_context("cli"), "login", {"key": key, "expires": ""}, workspace="dev")
+    act(new_context("cli"), "login", {"key": key}, workspace="dev")
     entry = new_context().key_manager.workspaces()["dev"]
     assert (entry.mistral_workspace, entry.organisation, entry.name) == ("Research", "Acme", "laptop")
     assert entry.verified
@@ -27,7 +27,7 @@ def test_what_the_api_returns_is_shown_and_recorded(new_context: NewContext, san
 def test_on_the_command_line_the_environment_is_left_alone(
     new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
 ) -> None:
-    act(new_context("cli"), "login", {"key": sandbox.make_key(), "expires": ""}, workspace="dev")
+    act(new_context("cli"), "login", {"key": sandbox.make_key()}, workspace="dev")
     assert "MISTRAL_API_KEY" not in environ
 
 
@@ -35,19 +35,16 @@ def test_in_a_notebook_the_key_is_used_at_once(
     new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
 ) -> None:
     key = sandbox.make_key()
-    act(new_context(), "login", {"key": key, "expires": ""}, workspace="dev")
+    act(new_context(), "login", {"key": key}, workspace="dev")
     assert environ["MISTRAL_API_KEY"] == key.reveal()
 
 
 def test_an_occupied_workspace_is_asked_about_with_both_tails(new_context: NewContext, sandbox: Sandbox) -> None:
     old, new = sandbox.make_key(), sandbox.make_key()
-    act(new_context(), "login", {"key": old, "expires": ""}, workspace="dev")
-    with pytest.raises(WrongUsage):
-        act(new_context(), "login", {"key": new, "replace": "no"}, workspace="dev")
-    assert new_context().key_manager.read("dev") == old
+    act(new_context(), "login", {"key": old}, workspace="dev")
     with pytest.raises(CannotAsk, match="--yes"):
         act(new_context(), "login", {"key": new}, workspace="dev")
-    acted = act(new_context(), "login", {"key": new, "replace": "yes", "expires": ""}, workspace="dev")
+    acted = act(new_context(), "login", {"key": new, "replace": "yes"}, workspace="dev")
     question = next(ask.question for ask in acted.person.asked if ask.name == "replace")
     assert old.tail in question
     assert new.tail in question
@@ -58,7 +55,7 @@ def test_an_occupied_workspace_is_asked_about_with_both_tails(new_context: NewCo
 
 def test_a_good_key_is_never_replaced_by_a_refused_one_without_a_yes(new_context: NewContext, sandbox: Sandbox) -> None:
     old = sandbox.make_key()
-    act(new_context(), "login", {"key": old, "expires": ""}, workspace="dev")
+    act(new_context(), "login", {"key": old}, workspace="dev")
     with pytest.raises(KeyRefused):
         act(new_context(), "login", {"key": make_key()}, workspace="dev", yes=True)
     assert new_context().key_manager.read("dev") == old
@@ -75,10 +72,10 @@ def test_a_good_key_is_never_replaced_by_a_refused_one_without_a_yes(new_context
         ("2027-03-01", "2027-03-01", True),
     ],
 )
-def test_an_expiry_comes_from_the_question_or_the_flag(
+def test_an_expiry_comes_from_the_form_s_question_or_the_flag(
     given: str, expires: str | None, known: bool, new_context: NewContext, sandbox: Sandbox
 ) -> None:
-    act(new_context(), "login", {"key": sandbox.make_key(), "expires": given}, workspace="asked")
+    act(new_context(has_form=True), "login", {"key": sandbox.make_key(), "expires": given}, workspace="asked")
     act(new_context(), "login", {"key": sandbox.make_key()}, workspace="flag", expires=given)
     noted = {name: (kept.expires, kept.expiry_known) for name, kept in new_context().key_manager.workspaces().items()}
     assert noted == {"asked": (expires, known), "flag": (expires, known)}
@@ -93,7 +90,7 @@ def test_an_invalid_date_is_refused_before_the_key_is_asked_for(given: str, new_
 
 def test_adding_the_same_key_again_updates_its_details(new_context: NewContext, sandbox: Sandbox) -> None:
     key = sandbox.make_key()
-    act(new_context(), "login", {"key": key, "expires": ""}, workspace="dev")
+    act(new_context(), "login", {"key": key}, workspace="dev")
     acted = act(new_context(), "login", {"key": key}, workspace="dev", expires="90d")
     assert "replace" not in acted.person.names
     context = new_context()
@@ -106,12 +103,12 @@ def test_with_a_pending_rotation_it_asks_first_and_retires_the_pending_key(
     new_context: NewContext, sandbox: Sandbox
 ) -> None:
     old, new = sandbox.make_key("prod"), sandbox.make_key("prod", waiting=True)
-    act(new_context(), "login", {"key": old, "expires": ""}, workspace="prod")
+    act(new_context(), "login", {"key": old}, workspace="prod")
     act(new_context(), "rotate", {"key": new}, workspace="prod")
     with pytest.raises(WrongUsage, match=rf"…{new.tail} is pending; nothing was changed.*rotate prod"):
         act(new_context(), "login", {"key": old, "expires": "", "retire pending": "no"}, workspace="prod")
     with pytest.raises(CannotAsk, match="rotate prod.*--yes"):
-        act(new_context(), "login", {"key": old, "expires": ""}, workspace="prod")
+        act(new_context(), "login", {"key": old}, workspace="prod")
     assert new_context().key_manager.read_pending("prod") == new
     act(new_context(), "login", {"key": old, "expires": "", "retire pending": "yes"}, workspace="prod")
     keeper = new_context().key_manager
@@ -121,10 +118,10 @@ def test_with_a_pending_rotation_it_asks_first_and_retires_the_pending_key(
 
 def test_a_key_that_was_revoked_here_is_asked_about(new_context: NewContext, sandbox: Sandbox) -> None:
     key = sandbox.make_key("prod")
-    act(new_context(), "login", {"key": key, "expires": ""}, workspace="prod")
+    act(new_context(), "login", {"key": key}, workspace="prod")
     act(new_context(), "revoke", workspace="prod")
     with pytest.raises(KeyRefused, match="was revoked here as leaked"):
-        act(new_context(), "login", {"key": key, "expires": ""}, workspace="prod", yes=True)
+        act(new_context(), "login", {"key": key}, workspace="prod", yes=True)
     assert new_context().key_manager.workspaces() == {}
     act(new_context(), "login", {"key": key, "expires": "", "keep revoked": "yes"}, workspace="prod")
     assert new_context().key_manager.read("prod") == key
@@ -132,8 +129,8 @@ def test_a_key_that_was_revoked_here_is_asked_about(new_context: NewContext, san
 
 def test_the_same_key_again_keeps_its_expiry(new_context: NewContext, sandbox: Sandbox) -> None:
     key = sandbox.make_key()
-    for expires in ("2027-06-30", ""):
-        act(new_context("cli"), "login", {"key": key, "expires": expires}, workspace="dev")
+    for expires in ("2027-06-30", None):
+        act(new_context("cli"), "login", {"key": key}, workspace="dev", expires=expires)
     assert new_context().key_manager.workspaces()["dev"].expires == "2027-06-30"
     other = sandbox.make_key()
     act(new_context("cli"), "login", {"key": other, "expires": "", "replace": "yes"}, workspace="dev")
@@ -157,7 +154,7 @@ def test_a_key_that_mistral_could_not_be_asked_about_is_called_unverified(
     new_context: NewContext, sandbox: Sandbox
 ) -> None:
     key = sandbox.make_key()
-    assert "unverified" not in act(new_context("cli"), "login", {"key": key, "expires": ""}, workspace="dev").shown
+    assert "unverified" not in act(new_context("cli"), "login", {"key": key}, workspace="dev").shown
     sandbox.set_fault("503")
     acted = act(new_context("cli"), "login", {"key": key}, workspace="team")
     assert "It is unverified: Mistral could not be asked." in acted.shown

@@ -44,7 +44,7 @@ def test_the_passphrase_is_typed_twice(kept: dict[str, Key], environ: dict[str, 
     acted = act(new_context(), "passphrase", answers)
     assert "Passphrases do not match." in acted.steps
     assert "The passphrase is too short: it needs at least 12 characters. Choose a longer one." in acted.steps
-    with pytest.raises(PassphraseNeeded):
+    with pytest.raises(WrongPassphrase, match="Wrong passphrase, 3 times. If it is forgotten"):
         act(new_context(), "verify", {"passphrase": [passphrase] * 3}, workspace="dev")
     environ["MISTRAL_NB_PASSPHRASE"] = "the new phrase"
     assert read(new_context) == kept

@@ -19,7 +19,7 @@ def test_it_names_workspace_tail_place_origin_expiry_and_the_next_step(
     new_context: NewContext, sandbox: Sandbox
 ) -> None:
     key = sandbox.make_key()
-    act(new_context(), "login", {"key": key, "expires": "90d"}, workspace="dev")
+    act(new_context(), "login", {"key": key}, workspace="dev", expires="90d")
     report = act(new_context(), "status").report
     text = as_text(report)
     for part in (f"dev …{key.tail}", "encrypted file", "in 90 days", "Next: %mistral_key verify"):
@@ -43,7 +43,7 @@ def test_a_near_expiry_is_a_warning(
     expires: str, words: str, state: str, new_context: NewContext, sandbox: Sandbox
 ) -> None:
     act(new_context(), "login", {"key": sandbox.make_key()}, workspace="dev", expires=expires)
-    row = next(row for row in act(new_context(), "status").report.rows if row.label == "expires")
+    row = next(row for row in act(new_context(), "status").report.rows if row.label == "active: dev")
     assert words in row.value
     assert row.state == state
 
@@ -52,13 +52,13 @@ def test_a_past_expiry_is_shown_clearly(new_context: NewContext, sandbox: Sandbo
     act(new_context(), "login", {"key": sandbox.make_key()}, workspace="dev", expires="90d")
     context = new_context()
     context.key_manager.update("dev", expires="2027-02-20")
-    row = next(row for row in act(context, "status").report.rows if row.label == "expires")
+    row = next(row for row in act(context, "status").report.rows if row.label == "active: dev")
     assert "EXPIRED on 2027-02-20, 9 days ago" in row.value
     assert row.state == "bad"
 
 
 def test_never_is_distinguished_from_unknown(new_context: NewContext, sandbox: Sandbox) -> None:
-    for name, expires in (("a", "never"), ("b", "")):
+    for name, expires in (("a", "never"), ("b", None)):
         act(new_context("cli"), "login", {"key": sandbox.make_key()}, workspace=name, expires=expires)
     values = {row.label: row.value for row in act(new_context(), "status").report.rows}
     assert "never" in values["kept: a"]
@@ -68,7 +68,7 @@ def test_never_is_distinguished_from_unknown(new_context: NewContext, sandbox: S
 def test_the_organisation_is_shown_in_a_terminal_and_in_a_notebook_only_with_long(
     new_context: NewContext, sandbox: Sandbox
 ) -> None:
-    act(new_context(), "login", {"key": sandbox.make_key(organisation="Acme"), "expires": ""}, workspace="dev")
+    act(new_context(), "login", {"key": sandbox.make_key(organisation="Acme")}, workspace="dev")
     assert "Acme" not in act(new_context(), "status").shown
     assert "Acme" in act(new_context(), "status", long=True).shown
     assert "Acme" in act(new_context("cli"), "status").shown
@@ -79,7 +79,7 @@ def test_json_in_a_notebook_omits_names_from_mistral_unless_asked(
     name: str, part: str, new_context: NewContext, sandbox: Sandbox
 ) -> None:
     key = sandbox.make_key(workspace="Sales", organisation="Acme", name="laptop")
-    act(new_context(), "login", {"key": key, "expires": ""}, workspace="dev")
+    act(new_context(), "login", {"key": key}, workspace="dev")
     told = {"name": "laptop", "organisation": "Acme", "mistral_workspace": "Sales"}
     for context, flags in ((new_context(), {"long": True}), (new_context("cli"), {})):
         data = json.loads(as_json(act(context, name, **flags).report))[part]["dev"]
@@ -93,7 +93,7 @@ def test_json_in_a_notebook_omits_names_from_mistral_unless_asked(
 
 
 def test_an_unreadable_index_is_a_problem_not_an_empty_list(new_context: NewContext, sandbox: Sandbox) -> None:
-    act(new_context(), "login", {"key": sandbox.make_key(), "expires": ""}, workspace="dev")
+    act(new_context(), "login", {"key": sandbox.make_key()}, workspace="dev")
     assert act(new_context("cli"), "list").report.exit_code == 0
     with open(new_context().index.path, "w") as file:
         file.write("{")
@@ -110,15 +110,15 @@ def test_without_a_key_it_says_so_and_what_to_type(
     if value is not None:
         environ["MISTRAL_API_KEY"] = value
     shown = act(new_context(), "status").shown
-    assert "No Mistral key is in this process." in shown
+    assert shown.startswith("No Mistral key is stored.")
     assert ("not a key" in shown) is (value is not None)
     assert "Next: %mistral_key switch" in shown
 
 
 def test_another_key_stored_meanwhile_is_reported(new_context: NewContext, sandbox: Sandbox) -> None:
-    act(new_context(), "login", {"key": sandbox.make_key(), "expires": ""}, workspace="dev")
+    act(new_context(), "login", {"key": sandbox.make_key()}, workspace="dev")
     newer = sandbox.make_key()
-    act(new_context("cli"), "login", {"key": newer, "expires": ""}, workspace="dev", yes=True)
+    act(new_context("cli"), "login", {"key": newer}, workspace="dev", yes=True)
     assert f"another key is stored for dev now: …{newer.tail}" in act(new_context(), "status").shown
 
 
@@ -143,7 +143,7 @@ def test_an_exported_key_that_is_stored_is_the_one_of_its_workspace(
     assert f"Active: prod …{keys['prod'].tail}" in str(report)
     values = {row.label: row.value for row in report.rows}
     assert values["came from"] == "the environment"
-    assert values["kept in"] == "the encrypted file"
+    assert " in the encrypted file; expires: in 90 days" in values["active: prod"]
     assert "kept: dev" in values
     assert "kept: prod" not in values
     assert report.data["active"] == {
@@ -161,7 +161,7 @@ def test_the_key_file_is_named_with_its_key_and_what_it_means(
     new_context: NewContext, sandbox: Sandbox, environ: dict[str, str], tmp_path
 ) -> None:
     key = sandbox.make_key()
-    act(new_context("cli"), "login", {"key": key, "expires": ""}, workspace="dev")
+    act(new_context("cli"), "login", {"key": key}, workspace="dev")
     environ["MISTRAL_API_KEY_FILE"] = str(tmp_path / "mounted")
     (tmp_path / "mounted").write_text(key.reveal())
     shown = act(new_context("cli"), "status").shown
@@ -210,11 +210,33 @@ def test_a_key_for_another_host_is_said_not_to_work_at_mistrals_own(
     assert row.state == ""
 
 
-def test_a_terminal_without_a_key_is_no_problem_where_one_is_stored(new_context: NewContext, sandbox: Sandbox) -> None:
+def test_only_a_kernel_is_told_that_it_has_no_variable(new_context: NewContext, sandbox: Sandbox) -> None:
     def states(host: str) -> list[str]:
         return [row.state for row in act(new_context(host), "status").report.rows if row.label == "MISTRAL_API_KEY"]
 
-    assert states("cli") == ["warn"]
-    act(new_context("cli"), "login", {"key": sandbox.make_key(), "expires": ""}, workspace="dev")
-    assert states("cli") == [""]
-    assert states("magic") == ["warn"]
+    assert (states("cli"), states("magic")) == ([], ["warn"])
+    act(new_context("cli"), "login", {"key": sandbox.make_key()}, workspace="dev")
+    assert (states("cli"), states("magic")) == ([], ["warn"])
+
+
+def test_it_leads_with_a_line_for_each_workspace_and_then_says_what_is_wrong(
+    new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    keys = {name: sandbox.make_key() for name in ("dev", "prod")}
+    for name, key in keys.items():
+        act(new_context("cli"), "login", {"key": key}, workspace=name)
+    report = act(new_context("cli"), "status").report
+    assert (report.title, report.exit_code) == ("2 Mistral keys stored.", 0)
+    assert [row.label for row in report.rows[:2]] == ["kept: dev", "kept: prod"]
+    assert act(new_context(), "status").report.title == "2 Mistral keys stored, none is active in this process."
+    environ |= {"MISTRAL_API_KEY": keys["prod"].reveal(), "MISTRAL_SA_TOKEN_PATH": "/run/token"}
+    report = act(new_context("cli"), "status").report
+    assert report.title == f"Active: prod …{keys['prod'].tail}"
+    assert [row.label for row in report.rows[:3]] == ["active: prod", "kept: dev", "warning"]
+
+
+def test_without_any_key_the_exit_code_is_a_finding(new_context: NewContext, environ: dict[str, str]) -> None:
+    report = act(new_context("cli"), "status").report
+    assert (report.exit_code, report.notes) == (1, ("Next: mistral-nb login",))
+    environ["MISTRAL_API_KEY"] = make_key().reveal()
+    assert act(new_context("cli"), "status").report.exit_code == 0

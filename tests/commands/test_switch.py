@@ -25,7 +25,6 @@ from support.commands import act
 from support.keys import make_key, make_text
 
 NewContext = Callable[..., Context]
-NEW = {"workspace": "", "expires": ""}
 SHOW = "import os; from mistral_nb.api_key import fingerprint; print(fingerprint(os.environ['MISTRAL_API_KEY']))"
 SILENT = """
 import time
@@ -46,19 +45,19 @@ def test_a_first_key_is_asked_for_stored_and_set_in_the_environment(
     new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
 ) -> None:
     key = sandbox.make_key(workspace="Team Research")
-    acted = act(new_context(), "switch", {"key": key, **NEW})
+    acted = act(new_context(), "switch", {"key": key})
     assert environ["MISTRAL_API_KEY"] == key.reveal()
     assert environ["MISTRAL_NB_ACTIVE"] == f"team-research:{key.fingerprint}"
     assert "team-research …" + key.tail in acted.shown
     assert key.reveal() not in acted.shown
-    assert acted.person.names == ["key", "workspace", "expires"]
+    assert acted.person.names == ["key"]
 
 
 def test_a_later_process_is_not_asked_and_does_not_call_the_api(
     new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
 ) -> None:
     key = sandbox.make_key()
-    act(new_context(), "switch", {"key": key, **NEW})
+    act(new_context(), "switch", {"key": key})
     _new_process(environ)
     requests = len(sandbox.requests)
     acted = act(new_context(), "switch")
@@ -72,7 +71,7 @@ def test_our_own_key_in_the_environment_is_used_without_opening_a_store(
     kept: str, new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
 ) -> None:
     key = sandbox.make_key()
-    act(new_context(), "switch", {"key": key, **NEW, "workspace": "dev"})
+    act(new_context(), "switch", {"key": key}, workspace="dev")
     if kept == "not any more":
         with new_context().index.edit() as contents:
             del contents.workspaces["dev"]
@@ -89,9 +88,9 @@ def test_our_own_key_in_the_environment_is_used_without_opening_a_store(
 def test_otherwise_the_store_is_opened(
     reason: str, new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
 ) -> None:
-    act(new_context(), "switch", {"key": sandbox.make_key(), **NEW, "workspace": "dev"})
+    act(new_context(), "switch", {"key": sandbox.make_key()}, workspace="dev")
     if reason == "another one is kept by now":
-        act(new_context("cli"), "login", {"key": sandbox.make_key(), "expires": ""}, workspace="dev", yes=True)
+        act(new_context("cli"), "login", {"key": sandbox.make_key()}, workspace="dev", yes=True)
     elif reason == "it is not in place":
         _new_process(environ)
     del environ["MISTRAL_NB_PASSPHRASE_FILE"]
@@ -104,7 +103,7 @@ def test_run_takes_our_own_key_past_a_keyring_that_never_answers(
     new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
 ) -> None:
     key = sandbox.make_key()
-    act(new_context(), "switch", {"key": key, **NEW, "workspace": "dev"})
+    act(new_context(), "switch", {"key": key}, workspace="dev")
     with new_context().index.edit() as contents:
         contents.workspaces["dev"] = contents.workspaces["dev"]._replace(store="keyring")
     silent = os.path.join(environ["HOME"], "silent_backend.py")
@@ -136,7 +135,7 @@ def test_a_key_set_before_that_is_stored_is_named_by_its_workspace_in_every_repo
 ) -> None:
     keys = {name: sandbox.make_key() for name in ("dev", "prod")}
     for name, each in keys.items():
-        act(new_context("cli"), "login", {"key": each, "expires": ""}, workspace=name)
+        act(new_context("cli"), "login", {"key": each}, workspace=name)
     environ["MISTRAL_API_KEY"] = keys["prod"].reveal()
     bare = act(new_context(), "switch")
     assert f"already set, to prod …{keys['prod'].tail} (from the environment)" in bare.shown
@@ -149,7 +148,7 @@ def test_a_mounted_key_that_is_stored_too_is_named_by_its_workspace_and_read_aga
     new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
 ) -> None:
     key, rotated = sandbox.make_key(), make_key()
-    act(new_context("cli"), "login", {"key": key, "expires": ""}, workspace="prod")
+    act(new_context("cli"), "login", {"key": key}, workspace="prod")
     environ["MISTRAL_API_KEY_FILE"] = _write(environ, key.reveal())
     assert f"MISTRAL_API_KEY is set: prod …{key.tail} (from the file" in act(new_context(), "switch").shown
     _write(environ, rotated.reveal())
@@ -161,7 +160,7 @@ def test_naming_a_workspace_replaces_it_and_says_which(
     new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
 ) -> None:
     kept, foreign = sandbox.make_key(), make_key()
-    act(new_context(), "login", {"key": kept, "expires": ""}, workspace="dev")
+    act(new_context(), "login", {"key": kept}, workspace="dev")
     _new_process(environ)
     environ["MISTRAL_API_KEY"] = foreign.reveal()
     acted = act(new_context(), "switch", workspace="dev")
@@ -175,14 +174,14 @@ def test_a_value_that_is_not_a_key_counts_as_unset(
 ) -> None:
     environ["MISTRAL_API_KEY"] = value
     key = sandbox.make_key()
-    acted = act(new_context(), "switch", {"key": key, **NEW})
+    acted = act(new_context(), "switch", {"key": key})
     assert environ["MISTRAL_API_KEY"] == key.reveal()
     assert any("not a key" in step or "is empty" in step for step in acted.steps)
 
 
 def test_a_key_file_comes_before_the_store(new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]) -> None:
     stored, mounted = sandbox.make_key(), make_key()
-    act(new_context(), "login", {"key": stored, "expires": ""}, workspace="dev")
+    act(new_context(), "login", {"key": stored}, workspace="dev")
     _new_process(environ)
     environ["MISTRAL_API_KEY_FILE"] = _write(environ, mounted.reveal() + "\n")
     act(new_context(), "switch")
@@ -241,7 +240,7 @@ def test_an_unusual_shape_needs_confirmation_before_it_is_sent(
     odd: str, new_context: NewContext, sandbox: Sandbox
 ) -> None:
     key = sandbox.make_key()
-    acted = act(new_context(), "switch", {"key": [odd, key], "odd shape": "no", **NEW})
+    acted = act(new_context(), "switch", {"key": [odd, key], "odd shape": "no"})
     assert {request.tail for request in sandbox.requests} == {key.tail}
     assert odd not in acted.shown
     fingerprints = new_context().read_index().remembered
@@ -253,7 +252,7 @@ def test_a_refused_key_is_stored_only_after_a_yes(new_context: NewContext, envir
     with pytest.raises(KeyRefused):
         act(new_context(), "switch", {"key": unknown, "keep refused": "no"})
     assert "MISTRAL_API_KEY" not in environ
-    acted = act(new_context(), "switch", {"key": unknown, "keep refused": "yes", "workspace": "new"})
+    acted = act(new_context(), "switch", {"key": unknown, "keep refused": "yes"}, workspace="new")
     assert environ["MISTRAL_API_KEY"] == unknown.reveal()
     assert "expires" not in acted.person.names
 
@@ -265,7 +264,7 @@ def test_a_network_failure_does_not_count_against_the_key(
 ) -> None:
     key = sandbox.make_key()
     sandbox.set_fault(fault)
-    acted = act(new_context(), "switch", {"key": key, "workspace": "dev"})
+    acted = act(new_context(), "switch", {"key": key}, workspace="dev")
     assert environ["MISTRAL_API_KEY"] == key.reveal()
     assert "nothing about the key" in acted.shown
     assert new_context().key_manager.workspaces()["dev"].verified is None
@@ -276,7 +275,7 @@ def test_with_several_workspaces_it_asks_which(
 ) -> None:
     keys = {name: sandbox.make_key(workspace=name) for name in ("dev", "prod")}
     for name, key in keys.items():
-        act(new_context("cli"), "login", {"key": key, "expires": ""}, workspace=name)
+        act(new_context("cli"), "login", {"key": key}, workspace=name)
     with pytest.raises(CannotAsk, match="dev, prod"):
         act(new_context(), "switch")
     act(new_context(), "switch", {"workspace": "prod"})
@@ -291,7 +290,7 @@ def test_a_workspace_can_be_chosen_in_advance(
 ) -> None:
     keys = {name: sandbox.make_key(workspace=name) for name in ("dev", "prod")}
     for name, key in keys.items():
-        act(new_context("cli"), "login", {"key": key, "expires": ""}, workspace=name)
+        act(new_context("cli"), "login", {"key": key}, workspace=name)
     context = new_context()
     if source == "variable":
         environ["MISTRAL_NB_WORKSPACE"] = "prod"
@@ -309,7 +308,7 @@ def test_a_workspace_can_be_chosen_in_advance(
 
 
 def test_an_unconfirmed_project_gets_no_key(new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]) -> None:
-    act(new_context("cli"), "login", {"key": sandbox.make_key(), "expires": ""}, workspace="prod")
+    act(new_context("cli"), "login", {"key": sandbox.make_key()}, workspace="prod")
     context = new_context()
     with open(os.path.join(str(context.folder), "pyproject.toml"), "w") as file:
         file.write('[tool.mistral-nb]\nworkspace = "prod"\n')
@@ -328,7 +327,7 @@ def test_a_service_account_that_overrides_the_key_is_warned_about(
     new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
 ) -> None:
     environ["MISTRAL_SA_TOKEN_PATH"] = "/run/token"
-    acted = act(new_context(), "switch", {"key": sandbox.make_key(), **NEW})
+    acted = act(new_context(), "switch", {"key": sandbox.make_key()})
     assert "MISTRAL_SA_TOKEN_PATH" in acted.shown
 
 
@@ -348,7 +347,7 @@ def test_a_store_that_fails_leaves_the_key_usable_in_a_notebook(
 ) -> None:
     key = sandbox.make_key()
     del environ["MISTRAL_NB_PASSPHRASE_FILE"]
-    acted = act(new_context(), "switch", {"key": key, "workspace": "dev", "expires": ""})
+    acted = act(new_context(), "switch", {"key": key}, workspace="dev")
     assert environ["MISTRAL_API_KEY"] == key.reveal()
     assert "in memory only" in acted.shown
 
@@ -360,7 +359,7 @@ def test_no_keyring_and_no_prompt_is_an_error_on_the_command_line(
     environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
     del environ["MISTRAL_NB_PASSPHRASE_FILE"]
     with pytest.raises(StoreUnavailable, match="MISTRAL_NB_STORE=file"):
-        act(new_context("cli"), "login", {"key": sandbox.make_key(), "expires": ""}, workspace="dev")
+        act(new_context("cli"), "login", {"key": sandbox.make_key()}, workspace="dev")
 
 
 def test_every_key_is_in_seen_before_it_is_asked_about_or_stored(new_context: NewContext, sandbox: Sandbox) -> None:
@@ -374,14 +373,14 @@ def test_every_key_is_in_seen_before_it_is_asked_about_or_stored(new_context: Ne
         return real(key_asked, base)
 
     context.ask_api = verify
-    act(context, "switch", {"key": key, **NEW})
+    act(context, "switch", {"key": key})
     assert noted == [True]
 
 
 def test_subscribers_are_notified_of_a_key_before_it_is_used(new_context: NewContext, sandbox: Sandbox) -> None:
     heard: list[str] = []
     end = environment.on_secret_event(lambda change: heard.append(change.kind))
-    act(new_context(), "switch", {"key": sandbox.make_key(), **NEW})
+    act(new_context(), "switch", {"key": sandbox.make_key()})
     end()
     act(new_context(), "switch")
     assert heard == ["entered", "activated"]

@@ -18,6 +18,7 @@ from mistral_nb.admin.remote_list import STATUSES
 from mistral_nb.api.verdict import VerdictKind
 from mistral_nb.command_table import CLI, COMMANDS, MAGIC
 from mistral_nb.errors import MistralNbError
+from mistral_nb.jupyter.lab.events import SCHEMA, SCHEMA_ID
 from support.commands import act
 
 ROOT = Path(__file__).parents[2]
@@ -171,6 +172,12 @@ class TestJsonOutput:
         section = self.PAGE.partition("`list --remote`:")[2].partition("\n## ")[0]
         assert set(STATUSES) <= set(code_words(section.replace("\n", " ")))
         assert set(get_args(VerdictKind)) <= set(code_words(self.PAGE))
+
+    def test_the_event_after_a_save(self) -> None:
+        assert SCHEMA_ID in self.PAGE
+        assert self.fields("## The event after a save", 1) == set(SCHEMA["properties"])
+        key, more = set(SCHEMA["properties"]["keys"]["items"]["properties"]), {"workspace", "length"}
+        assert key == self.fields("## scan and scrub", 2) - {"file", "fingerprint"} | more
 
     def fields(self, heading: str, number: int) -> set[str]:
         """The names in the first column of a section's table."""

@@ -80,8 +80,8 @@ def test_a_cell_that_sets_the_marker_leaves_no_key_and_verify_says_so(tmp_path) 
         for command in ("verify", "status"):
             assert "the marker of a key that was taken out" in kernel.run(f"%mistral_key {command}").shown
         key = sandbox.make_key()
-        ran = kernel.run("%mistral_key", answers=[key.reveal(), "dev", ""])
-        assert f"MISTRAL_API_KEY is set: dev …{key.tail}" in ran.shown
+        ran = kernel.run("%mistral_key dev", answers=[key.reveal()])
+        assert f"✓ dev …{key.tail} · " in ran.shown
 
 
 def test_where_a_key_came_from_is_true_in_a_real_kernel(tmp_path) -> None:

@@ -18,7 +18,6 @@ from support.commands import act
 from support.keys import make_key
 
 NewContext = Callable[..., Context]
-NEW = {"workspace": "dev", "expires": ""}
 NOW = datetime(2027, 3, 1, 12)
 
 
@@ -58,7 +57,7 @@ def test_where_and_when_it_was_taken_out(new_context: NewContext, ago: dict[str,
 def test_login_offers_the_latest_key(new_context: NewContext, sandbox: Sandbox, host: str) -> None:
     key = sandbox.make_key()
     put(new_context("cli"), key)
-    acted = act(new_context(host, interactive=True), "login", {"from aside": "yes", **NEW})
+    acted = act(new_context(host, interactive=True), "login", {"from aside": "yes"}, workspace="dev")
     [question] = [ask.question for ask in acted.person.asked if ask.name == "from aside"]
     assert question == f"…{key.tail}, taken out of analysis.ipynb (cell 3), 2 minutes ago: keep it?"
     context = new_context("cli")
@@ -72,7 +71,7 @@ def test_what_is_declined_stays_and_the_next_one_is_offered(new_context: NewCont
     for number, key in enumerate(keys):
         put(new_context("cli"), key, ago=timedelta(days=number))
     typed = sandbox.make_key()
-    acted = act(new_context("cli", interactive=True), "login", {"from aside": "no", "key": typed, **NEW})
+    acted = act(new_context("cli", interactive=True), "login", {"from aside": "no", "key": typed}, workspace="dev")
     offered = [ask for ask in acted.person.asked if ask.name == "from aside"]
     assert [ask.question[1:5] for ask in offered] == [key.tail for key in keys[:3]]
     assert [ask.default for ask in offered] == ["no", "no", "no"], "Enter keeps a key that a stranger may have written"
@@ -83,7 +82,7 @@ def test_what_is_declined_stays_and_the_next_one_is_offered(new_context: NewCont
 def test_without_a_person_nothing_is_offered(new_context: NewContext, sandbox: Sandbox) -> None:
     put(new_context("cli"), make_key())
     typed = sandbox.make_key()
-    act(new_context("cli"), "login", {"key": typed, **NEW})
+    act(new_context("cli"), "login", {"key": typed}, workspace="dev")
     assert new_context("cli").key_manager.read("dev") == typed
 
 
@@ -91,7 +90,7 @@ def test_a_compromised_key_is_not_offered(new_context: NewContext, sandbox: Sand
     context, key = new_context("cli"), make_key()
     put(context, key)
     context.index.remember(key, COMPROMISED)
-    acted = act(new_context("cli", interactive=True), "login", {"key": sandbox.make_key(), **NEW})
+    acted = act(new_context("cli", interactive=True), "login", {"key": sandbox.make_key()}, workspace="dev")
     assert "from aside" not in acted.person.names
 
 
@@ -101,9 +100,9 @@ class TestFromAside:
         key = sandbox.make_key()
         entry = put(new_context("cli"), key)
         given = {"": "", "id": entry.id, "tail": f"…{entry.tail}"}[name]
-        acted = act(new_context("cli"), "login", {"expires": ""}, workspace="dev", from_aside=given)
-        assert acted.report.title.startswith("Saved to the encrypted file: dev")
-        assert "(from analysis.ipynb)" in acted.report.title
+        acted = act(new_context("cli"), "login", {}, workspace="dev", from_aside=given)
+        assert acted.report.title.startswith("✓ dev …")
+        assert " · from analysis.ipynb · " in acted.report.title
         assert new_context("cli").key_manager.read("dev") == key
         assert new_context("cli").set_aside.entries() == ()
 
@@ -111,15 +110,15 @@ class TestFromAside:
         key = sandbox.make_key()
         entry = put(new_context("cli"), key)
         context = new_context("magic", interactive=True)
-        acted = act(context, "login", {"expires": ""}, workspace="dev", from_aside=entry.id)
+        acted = act(context, "login", {}, workspace="dev", from_aside=entry.id)
         assert context.environ["MISTRAL_API_KEY"] == key.reveal()
-        assert acted.person.names == ["expires"]
+        assert acted.person.names == []
         assert key.reveal() not in acted.shown
 
     def test_of_several_one_is_chosen(self, new_context: NewContext, sandbox: Sandbox) -> None:
         keys = [sandbox.make_key() for _ in range(2)]
         entries = [put(new_context("cli"), key) for key in keys]
-        answers = {"which aside": entries[1].id, "expires": ""}
+        answers = {"which aside": entries[1].id}
         acted = act(new_context("cli"), "login", answers, workspace="dev", from_aside="")
         assert new_context("cli").key_manager.read("dev") == keys[1]
         assert all(entry.tail in acted.shown for entry in entries)
@@ -220,7 +219,7 @@ class TestShown:
     def test_login_says_that_the_end_is_near(self, new_context: NewContext, sandbox: Sandbox) -> None:
         put(new_context("cli"), make_key())
         later = new_context("cli", interactive=True, now=lambda: NOW + timedelta(days=25))
-        acted = act(later, "login", {"from aside": "no", "key": sandbox.make_key(), **NEW})
+        acted = act(later, "login", {"from aside": "no", "key": sandbox.make_key()}, workspace="dev")
         [question] = [ask.question for ask in acted.person.asked if ask.name == "from aside"]
         assert question.endswith("25 days ago; it will be deleted after 2027-03-31: keep it?")
 

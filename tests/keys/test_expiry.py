@@ -134,7 +134,7 @@ def test_on_its_last_day_a_key_is_used(new_context: NewContext, environ: dict[st
 
 @pytest.mark.parametrize("now", [datetime(2020, 1, 1), datetime(2027, 6, 1)])
 def test_a_clock_wrong_by_days_is_reported(now: datetime, new_context: NewContext, sandbox: Sandbox) -> None:
-    act(new_context(), "login", {"key": sandbox.make_key("prod"), "expires": "90d", "name": ""}, workspace="prod")
+    act(new_context(), "login", {"key": sandbox.make_key("prod")}, workspace="prod", expires="90d")
     if now.year == 2020:  # behind: Mistral accepted a key later than now
         assert "This computer's clock says 2020-01-01" in act(new_context(now=lambda: now), "status").shown
         assert "This computer's clock" in act(new_context(now=lambda: now), "doctor").shown

@@ -20,7 +20,7 @@ NewContext = Callable[..., Context]
 
 def test_a_key_pasted_as_a_name_is_refused(new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]) -> None:
     key = sandbox.make_key()
-    acted = act(new_context(), "switch", {"key": key, "workspace": [key.reveal(), "dev"], "expires": ""})
+    acted = act(new_context(has_form=True), "switch", {"key": key, "workspace": [key.reveal(), "dev"]})
     assert key.reveal() not in acted.shown
     assert list(new_context().key_manager.workspaces()) == ["dev"]
     assert key.reveal() not in _index_text(environ)
@@ -68,16 +68,31 @@ def test_a_key_stored_by_another_process_meanwhile_needs_confirmation(
         return ""
 
     answers = {"key": ours, "expires": someone_is_faster, "replace": "yes"}
-    acted = act(new_context(), "login", answers, workspace="dev")
-    assert acted.person.names == ["key", "expires", "replace"]
+    acted = act(new_context(has_form=True), "login", answers, workspace="dev")
+    assert acted.person.names == ["key", "expires", "name", "replace"]
     assert theirs.tail in acted.person.asked[-1].question
 
 
-def test_declining_to_replace_asks_for_another_name(new_context: NewContext, sandbox: Sandbox) -> None:
+@pytest.mark.parametrize(
+    ("answer", "name"), [("other", "other"), ("", "dev-2"), ("no", "dev-2"), (["verify", "other"], "other")]
+)
+def test_in_place_of_replacing_the_new_key_gets_another_name_by_the_same_question(
+    answer: str | list[str], name: str, new_context: NewContext, sandbox: Sandbox
+) -> None:
+    old, new = sandbox.make_key(), sandbox.make_key()
+    act(new_context("cli"), "login", {"key": old}, workspace="dev")
+    acted = act(new_context("cli"), "login", {"key": new, "replace": answer}, workspace="dev")
+    keeper = new_context().key_manager
+    assert (keeper.read("dev"), keeper.read(name)) == (old, new)
+    question = acted.person.asked[1].question
+    assert old.tail in question and new.tail in question and "dev-2" in question
+
+
+def test_in_a_form_declining_to_replace_asks_for_another_name(new_context: NewContext, sandbox: Sandbox) -> None:
     old, new = sandbox.make_key(), sandbox.make_key()
     act(new_context(), "login", {"key": old, "expires": ""}, workspace="dev")
     answers = {"key": new, "replace": "no", "workspace": "other", "expires": ""}
-    act(new_context(), "login", answers, workspace="dev")
+    act(new_context(has_form=True), "login", answers, workspace="dev")
     keeper = new_context().key_manager
     assert (keeper.read("dev"), keeper.read("other")) == (old, new)
 
@@ -140,7 +155,7 @@ def test_without_a_keyring_the_encrypted_file_that_is_there_asks_its_passphrase_
         asked = next(ask for ask in acted.person.asked if ask.name == "new passphrase")
         assert asked.question.startswith("Passphrase of the encrypted file")
     else:
-        with pytest.raises(WrongPassphrase, match="Too many incorrect passphrases"):
+        with pytest.raises(WrongPassphrase, match="Wrong passphrase, 3 times. If it is forgotten, .*new ones"):
             act(context, "login", answers, workspace="dev")
     environ |= {"MISTRAL_NB_STORE": "file", "MISTRAL_NB_PASSPHRASE_FILE": before}
     keeper = new_context().key_manager
@@ -168,7 +183,7 @@ def test_a_damaged_index_does_not_stop_a_person(
     with open(path, "w") as file:
         file.write("{")
     assert "damaged" in act(new_context(), "status").shown
-    acted = act(new_context(), "switch", {"key": key, "workspace": "dev", "expires": ""})
+    acted = act(new_context(), "switch", {"key": key}, workspace="dev")
     assert environ["MISTRAL_API_KEY"] == key.reveal()
     assert "damaged" in acted.shown
     assert _index_text(environ) == "{"
@@ -210,10 +225,10 @@ def test_a_stored_key_that_one_in_memory_hides_is_asked_about_too(new_context: N
     context = new_context()
     context.key_manager.keep("dev", typed, {}, "memory")
     store_in_another_process(context, "dev", stored)
-    answers = {"key": sandbox.make_key(), "expires": "", "replace": ["yes", "no"], "workspace": ""}
-    with pytest.raises(WrongUsage, match=f"dev …{stored.tail} was not changed"):
-        act(context, "login", answers, workspace="dev")
-    assert new_context().key_manager.read("dev") == stored
+    key = sandbox.make_key()
+    acted = act(context, "login", {"key": key, "replace": ["yes", "no"]}, workspace="dev")
+    assert [typed.tail in acted.person.asked[1].question, stored.tail in acted.person.asked[2].question] == [True] * 2
+    assert (new_context().key_manager.read("dev"), new_context().key_manager.read("dev-2")) == (stored, key)
 
 
 def test_forgetting_with_a_wrong_passphrase_changes_nothing(

@@ -8,6 +8,7 @@ import pytest
 from mistral_nb.command_context import Context
 from mistral_nb.command_table import MAGIC, commands_for
 from mistral_nb.magic.tab_completion import complete_line
+from support.browsers import open_notebook, start_browser, start_server
 from support.kernels import start_kernel
 from support.keys import make_key
 
@@ -77,3 +78,21 @@ def test_nothing_else_is_offered_in_a_real_kernel(new: bool, jedi: bool, stored:
             assert kernel.complete(line) == offered(line.splitlines()[-1])
         kernel.run("%unload_ext mistral_nb")
         assert "prod" not in kernel.complete("%mistral_key ")
+
+
+@pytest.mark.slow
+def test_in_jupyterlab_it_comes_first_as_well(stored: Env, tmp_path: Path) -> None:
+    cells = ["%load_ext mistral_nb", "%mistral_key "]
+    with (
+        start_server(stored, tmp_path / "notebooks") as server,
+        start_browser() as browser,
+        open_notebook(browser, server, cells, lab=True) as notebook,
+    ):
+        notebook.run(0)
+        notebook.wait_done(0)
+        notebook.cell(1).locator(".cm-content").click()
+        notebook.page.keyboard.press("End")
+        notebook.page.keyboard.press("Tab")
+        shown = notebook.page.locator(".jp-Completer-item .jp-Completer-match")
+        offers = notebook.wait(shown.all_inner_texts)
+    assert offers[: len(offered(cells[1]))] == offered(cells[1])

@@ -2,10 +2,12 @@
 
 import os
 import sys
+import threading
 import types
 
 import pytest
 
+from mistral_nb.storage import key_discovery
 from mistral_nb.storage.key_discovery import (
     DiscoveredKey,
     MisnamedKey,
@@ -149,6 +151,14 @@ def test_colabs_secret_is_offered(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "google", types.ModuleType("google"))
     _module(monkeypatch, "google.colab", userdata=userdata)
     assert offers(tmp_path) == [DiscoveredKey("Colab's secrets", key)]
+
+
+def test_a_host_that_does_not_answer_is_given_up(tmp_path, monkeypatch):
+    userdata = types.SimpleNamespace(get=lambda _: threading.Event().wait(60))
+    monkeypatch.setattr(key_discovery, "HOST_SECONDS", 0.05)
+    monkeypatch.setitem(sys.modules, "google", types.ModuleType("google"))
+    _module(monkeypatch, "google.colab", userdata=userdata)
+    assert offers(tmp_path) == []
 
 
 def test_kaggles_secret_is_offered(tmp_path, monkeypatch):

@@ -212,7 +212,24 @@ def test_a_missing_item_is_reported_with_workspace_tail_and_place(keeper):
     keeper.stores["keyring"].items.clear()
     with pytest.raises(StoreError) as caught:
         keeper.read("prod")
-    assert caught.value.failed == f"The key of workspace prod (…{key.tail}) is no longer in the keyring."
+    assert caught.value.failed == f"The key of workspace prod (…{key.tail}) is not in the keyring."
+
+
+def test_where_the_keyring_can_not_be_used_the_error_names_the_key_that_is_in_it(keeper, monkeypatch):
+    key = make_key()
+    keeper.keep("prod", key)
+
+    def get(*_):
+        raise StoreUnavailable("This container has no keyring.", "Start it with the key.")
+
+    monkeypatch.setattr(keeper.stores["keyring"], "get", get)
+    with pytest.raises(StoreUnavailable) as caught:
+        keeper.read("prod")
+    kept = f"The key of workspace prod (…{key.tail}) is in a keyring that can't be used from here."
+    assert (caught.value.failed, caught.value.todo) == (
+        f"{kept} This container has no keyring.",
+        "Start it with the key.",
+    )
 
 
 def test_an_item_that_contains_another_key_is_not_returned(keeper):

@@ -93,7 +93,7 @@ def look(environ, script=LOOK):
 
 
 FORGETS = "keyring.backends.null.Keyring, which does not store anything."
-NONE = "keyring.backends.fail.Keyring, which means that no keyring works on this machine."
+OFF = "The keyring is turned off: PYTHON_KEYRING_BACKEND names none. Unset it, or set MISTRAL_API_KEY"
 PLAINLY = f"{PLAIN}, which writes keys in plain text."
 CHAINER = "keyring.backends.chainer.ChainerBackend"
 
@@ -101,8 +101,8 @@ CHAINER = "keyring.backends.chainer.ChainerBackend"
 @pytest.mark.parametrize(
     ("backends", "settings", "reason"),
     [
-        ({}, {}, NONE),
-        ({}, {"configured": "keyring.backends.fail.Keyring"}, NONE),
+        ({}, {}, ", or set MISTRAL_API_KEY or"),
+        ({}, {"configured": "keyring.backends.fail.Keyring"}, OFF),
         ({}, {"configured": "keyring.backends.null.Keyring"}, FORGETS),
         ({}, {"line_in_rc": "keyring.backends.null.Keyring"}, FORGETS),
         ({PLAIN: 0.5}, {}, PLAINLY),
@@ -154,6 +154,14 @@ def test_an_unapproved_backend_beside_an_approved_one_is_skipped(installed):
         print(type(find_approved_backend({})).__module__)
     """
     assert look(installed(), script) == ["keyring.backends.SecretService"]
+
+
+def test_damaged_settings_are_named_with_their_file(installed, tmp_path):
+    environ = installed()
+    file = tmp_path / "config" / "python_keyring" / "keyringrc.cfg"
+    file.write_text("default-keyring")
+    _, sentences = look(environ)
+    assert sentences.startswith(f"The keyring's settings, {file}, are damaged. Correct or delete that file, or set")
 
 
 @pytest.mark.parametrize("name", ["no.such.Backend", "keyring.backends.null.Missing", "nonsense"])

@@ -249,7 +249,7 @@ def test_without_a_keyring_the_error_says_how_to_get_one(tmp_path, what):
 def test_without_a_bus_the_reason_and_alternatives_are_reported(open_session):
     kind, sentence, *_ = call(open_session, "why_not", DBUS_SESSION_BUS_ADDRESS="unix:path=/nowhere")
     assert kind == "StoreUnavailable"
-    assert "no keyring works on this machine" in sentence
+    assert "keyring.backends" not in sentence
 
 
 @pytest.mark.slow

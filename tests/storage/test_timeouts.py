@@ -1,11 +1,12 @@
 """Work that may never end is waited for no longer than its limit."""
 
+import signal
 import threading
 
 import pytest
 
 from mistral_nb.errors import StoreError, StoreLocked
-from mistral_nb.storage.timeouts import DeadlineExceeded, run_with_timeout
+from mistral_nb.storage.timeouts import DeadlineExceeded, run_here_with_timeout, run_with_timeout
 
 
 class Clock:
@@ -64,3 +65,30 @@ def test_where_no_thread_starts_the_work_is_not_done(monkeypatch):
     monkeypatch.setattr(threading.Thread, "start", refuse)
     with pytest.raises(DeadlineExceeded):
         run_with_timeout(lambda: 7, 1)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers here")
+@pytest.mark.parametrize("in_thread", [False, True])
+def test_in_the_main_thread_the_work_itself_is_ended(in_thread: bool) -> None:
+    ended: list[bool] = []
+
+    def wait() -> None:
+        try:
+            threading.Event().wait(60)
+        finally:
+            ended.append(True)
+
+    def run() -> None:
+        with pytest.raises(DeadlineExceeded):
+            run_here_with_timeout(wait, 0.05)
+
+    before = signal.getsignal(signal.SIGALRM), bool(signal.getitimer(signal.ITIMER_REAL)[0])
+    if in_thread:
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+    else:
+        run()
+    assert ended == ([] if in_thread else [True])
+    assert (signal.getsignal(signal.SIGALRM), bool(signal.getitimer(signal.ITIMER_REAL)[0])) == before
+    assert run_here_with_timeout(lambda: 7, 60) == 7

@@ -11,7 +11,7 @@ from typing import Any
 from mistral_nb.api_key import Key, Secret
 from mistral_nb.errors import KeyRefused, MistralNbError, NotAKey, WrongUsage
 from mistral_nb.prompts.widget.conversation import Channel, Conversation, Timing, WidgetUnavailable
-from mistral_nb.report import Answer, Ask, PromptForm, Report
+from mistral_nb.report import SIGNS, Answer, Ask, PromptForm, Report
 from mistral_nb.sensitive_text import key_shaped_words
 
 _OPTIONAL_FIELDS = ("workspace", "name", "expires")
@@ -62,7 +62,8 @@ class Card:
                 self._restart(error)
                 continue
             self.has_left_report = self._conversation.is_open
-            self._conversation.end({"lines": [*self._lines, report.title], "state": "ok"}, left=report)
+            title = report.title.removeprefix(f"{SIGNS['ok']} ")  # the card draws its own
+            self._conversation.end({"lines": [*self._lines, title], "state": "ok"}, left=report)
             return report
 
     def close(self, left: Report | None = None) -> None:

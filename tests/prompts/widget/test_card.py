@@ -85,7 +85,7 @@ def test_a_stored_key_needs_no_card(prompted, sandbox: Sandbox):
     prompted(Page({"key": form(sandbox.make_key(), workspace="prod")}))
     page = Page({})
     report = prompted(page, "switch", workspace="prod")
-    assert "MISTRAL_API_KEY is set: prod" in str(report)
+    assert "MISTRAL_API_KEY is set: prod …" in str(report)
     assert page.said == []
 
 

@@ -210,7 +210,7 @@ def test_a_key_is_typed_and_sent_with_enter(stage):
     card.get_by_label("Key", exact=True).press("Enter")
     stage.says(card, "The API accepts the key. It belongs to workspace Research of organisation Acme.")
     stage._shoot(card, f"{stage.host}-3-accepted")
-    stage.closes(TYPED, f"MISTRAL_API_KEY is set: typed …{key.tail}")
+    stage.closes(TYPED, f"typed …{key.tail} · MISTRAL_API_KEY is set")
     assert stage.key_in_kernel() == key.fingerprint
     assert stage.leaks(key.reveal()) == []
 
@@ -230,7 +230,7 @@ def test_a_key_is_pasted_and_sent_with_a_click(stage):
     card.get_by_label("Expires (optional)").select_option("on a date …")
     card.get_by_label("Expiry date").fill("2099-01-31")
     card.get_by_role("button", name="Save").click()
-    stage.closes(PASTED, f"MISTRAL_API_KEY is set: pasted-{stage.host} …{key.tail}")
+    stage.closes(PASTED, f"pasted-{stage.host} …{key.tail} · MISTRAL_API_KEY is set")
     assert stage.key_in_kernel() == key.fingerprint
     assert stage.leaks(key.reveal()) == []
 
@@ -463,7 +463,7 @@ def test_a_refused_key_stays_in_the_form_and_may_be_saved(stage):
     assert card.get_by_label("Key", exact=True).input_value() == ""
     assert card.get_by_label("Key", exact=True).get_attribute("placeholder") == f"…{text[-4:]}, entered before"
     card.get_by_role("button", name="Keep it anyway").click()
-    stage.closes(REFUSED, f"MISTRAL_API_KEY is set: refused …{text[-4:]}")
+    stage.closes(REFUSED, f"refused …{text[-4:]} · MISTRAL_API_KEY is set")
     assert stage.leaks(text) == []
 
 
@@ -481,7 +481,7 @@ def test_a_lost_network_is_reported_and_loses_nothing(stage):
     stage._shoot(card, f"{stage.host}-6-outcome")
     good = card.locator(".line.ok").inner_text()
     assert "MISTRAL_API_KEY is set" in good and "This says nothing" not in good
-    stage.closes(OFFLINE, f"MISTRAL_API_KEY is set: offline …{key.tail}")
+    stage.closes(OFFLINE, f"offline …{key.tail} · MISTRAL_API_KEY is set")
     stage.sandbox.set_fault(None)
     assert stage.key_in_kernel() == key.fingerprint
     assert stage.leaks(key.reveal()) == []
@@ -498,7 +498,7 @@ def test_a_question_of_the_action_is_asked_in_the_card(stage):
     card.get_by_role("button", name="No").click()
     card.get_by_label("Another name for the new key").fill(f"other-{stage.host}")
     stage.page.keyboard.press("Enter")
-    stage.closes(KEPT, f"MISTRAL_API_KEY is set: other-{stage.host} …{key.tail}")
+    stage.closes(KEPT, f"other-{stage.host} …{key.tail} · MISTRAL_API_KEY is set")
     assert stage.key_in_kernel() == key.fingerprint
     assert stage.leaks(key.reveal()) == []
 
@@ -603,9 +603,9 @@ def test_a_page_that_is_reloaded_shows_the_card_again_and_then_only_text(stage):
     assert card.get_by_label("Key", exact=True).input_value() == ""
     card.get_by_label("Key", exact=True).fill(key.reveal())
     card.get_by_label("Key", exact=True).press("Enter")
-    stage.says(card, f"MISTRAL_API_KEY is set: again …{key.tail}")
+    stage.says(card, f"again …{key.tail} · MISTRAL_API_KEY is set")
     assert stage.key_in_kernel() == key.fingerprint
     assert stage.leaks(key.reveal()) == []
     visit(stage.notebook, stage.host == "lab")
-    stage.says(stage.card(AGAIN), f"MISTRAL_API_KEY is set: again …{key.tail}")
+    stage.says(stage.card(AGAIN), f"again …{key.tail} · MISTRAL_API_KEY is set")
     assert stage.page.locator(".mistral-nb-card input").count() == 0

@@ -129,7 +129,7 @@ def test_the_cell_waits_for_the_card_and_the_next_one_has_the_key(front_end, ker
     front_end.typed = lambda ask: form(key)
     front_end.say({"kind": "ready", "view": "w", "secure": True})
     front_end.until(lambda: front_end.done(following[1]))
-    assert f"MISTRAL_API_KEY is set: one …{key.tail}" in front_end.text(cell)
+    assert f"one …{key.tail} · MISTRAL_API_KEY is set" in front_end.text(cell)
     assert key.fingerprint in front_end.text(following[0])
     assert "and third" in front_end.text(following[1])
     shown = {"all": json.dumps(front_end.seen, default=str).encode()}
@@ -147,7 +147,7 @@ def test_without_waiting_the_next_cell_runs_first(front_end, kernel):
     assert "next cell" in front_end.text(following)
     front_end.typed = lambda ask: form(key)
     front_end.say({"kind": "ready", "view": "w", "secure": True})
-    front_end.until(lambda: "MISTRAL_API_KEY is set: two" in front_end.text(cell))
+    front_end.until(lambda: "✓ two …" in front_end.text(cell))
     last = front_end.start(FINGERPRINT)
     front_end.until(lambda: front_end.done(last))
     assert key.fingerprint in front_end.text(last)
@@ -174,7 +174,7 @@ def test_a_prompt_that_is_run_again_replaces_the_earlier_one(kernel):
     assert kernel.run(threads).results[0]["text/plain"] == "1"
     front_end.typed = lambda ask: form(kernel.sandbox.make_key())
     front_end.say({"kind": "ready", "view": "w", "secure": True})
-    front_end.until(lambda: "MISTRAL_API_KEY is set: again" in front_end.text(cells[1]))
+    front_end.until(lambda: "✓ again …" in front_end.text(cells[1]))
     assert kernel.run(threads).results[0]["text/plain"] == "0"
 
 
@@ -215,7 +215,7 @@ def test_a_page_that_cannot_encrypt_gets_a_plain_prompt(kernel):
     front_end.until(lambda: front_end.done(cell))
     assert [prompt.partition(" ")[0] for prompt in front_end.prompts] == ["Mistral", "When"]
     assert "not a secure context" in front_end.text(cell)
-    assert f"MISTRAL_API_KEY is set: five …{key.tail}" in front_end.text(cell)
+    assert f"five …{key.tail} · MISTRAL_API_KEY is set" in front_end.text(cell)
 
 
 def test_non_interactively_no_card_is_shown(kernel):
@@ -314,7 +314,7 @@ def test_forged_replayed_and_oversized_messages_are_refused(kernel):
     }
     front_end.say(answer)  # negative control: what the card itself seals is taken
     front_end.until(lambda: front_end.done(cell))
-    assert f"MISTRAL_API_KEY is set: forged …{key.tail}" in front_end.text(cell)
+    assert f"forged …{key.tail} · MISTRAL_API_KEY is set" in front_end.text(cell)
     front_end.say(answer)  # late: the card is gone
     following = front_end.start(FINGERPRINT)
     front_end.until(lambda: front_end.done(following))

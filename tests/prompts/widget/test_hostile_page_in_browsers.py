@@ -198,7 +198,7 @@ def test_forged_replayed_late_and_oversized_messages_of_a_script_are_refused(hos
     assert len(hostile.asks()) == count, "what is oversized, nested or has many parts is not read"
     honest = hostile.seal_for(hostile.wait_for_asks(count), key.reveal())
     hostile.answer(first["comm"], honest)  # negative control: the same way, and as the card itself would send it
-    hostile.closes(f"MISTRAL_API_KEY is set: attacked …{key.tail}")
+    hostile.closes(f"attacked …{key.tail} · MISTRAL_API_KEY is set")
     for replayed in (honest, hostile.seal_for(hostile.asks()[-1], forged)):
         hostile.answer(first["comm"], replayed)  # the card is gone
     assert hostile.key_in_kernel() == key.fingerprint
@@ -215,7 +215,7 @@ def test_a_person_can_still_answer_after_forged_messages(hostile, world):
     card.get_by_text("The answer is not what the widget encrypted.").wait_for(timeout=15_000 * PATIENCE)
     card.get_by_label("Key", exact=True).fill(key.reveal())
     card.get_by_label("Key", exact=True).press("Enter")
-    hostile.closes(f"MISTRAL_API_KEY is set: attacked …{key.tail}")
+    hostile.closes(f"attacked …{key.tail} · MISTRAL_API_KEY is set")
     assert hostile.key_in_kernel() == key.fingerprint
 
 
@@ -266,5 +266,5 @@ def test_a_page_of_another_kernel_can_not_answer(hostile, world, host):
         stranger.answer(ask["comm"], moved)
         assert "not what the widget encrypted" in hostile.wait_for_asks(3)["content"]["lines"][0]
         stranger.answer(ask["comm"], stranger.seal_for(hostile.wait_for_asks(3), key.reveal()))  # negative control
-        hostile.closes(f"MISTRAL_API_KEY is set: attacked …{key.tail}")
+        hostile.closes(f"attacked …{key.tail} · MISTRAL_API_KEY is set")
         assert hostile.key_in_kernel() == key.fingerprint  # here: both kernels end with the stranger's page
