@@ -17,6 +17,7 @@ from mistral_nb.keys import (
     other_keys,
     overwrite_checks,
     passphrase_prompt,
+    revoked_keys,
     store_choice,
     workspace_choice,
 )
@@ -76,11 +77,15 @@ def parse_ask_first(ask_first: bool, no_ask_first: bool) -> bool | None:
 def obtain_key(context: Context, wishes: LoginOptions) -> Dialog[StoredKey]:
     """Ask for a key, verify it and keep it. Raises `KeyRefused`, `CannotAsk`, `NotAKey`."""
     yield from host_consent.confirm_host(context)
-    if wishes.from_aside is None:
-        source, key = yield from key_prompt.ask_for_key(context, wishes.workspace, _make_form(context, wishes))
-    else:
+    revoked = None
+    if wishes.from_aside is not None:
         source, key = yield from aside_keys.choose(context, wishes.from_aside)
-    yield from overwrite_checks.confirm_revoked_key(context, key)
+    elif revoked := (yield from revoked_keys.offer(context, wishes.workspace)):
+        source, key = revoked_keys.SOURCE, revoked.key
+    else:
+        source, key = yield from key_prompt.ask_for_key(context, wishes.workspace, _make_form(context, wishes))
+    if not revoked:
+        yield from overwrite_checks.confirm_revoked_key(context, key)
     environment.register_key(key, context.index)
     verdict = yield from _verify_key(context, key, wishes.workspace)
     workspace = wishes.workspace or (yield from _choose_name(verdict, key))
@@ -100,6 +105,8 @@ def obtain_key(context: Context, wishes: LoginOptions) -> Dialog[StoredKey]:
     while True:
         try:
             stored = yield from _store_with_retry(context, target, key, details, verdict)
+            if revoked:
+                revoked_keys.take_back(context, revoked)
             return stored._replace(source=source)
         except ConcurrentChange as faster:
             yield Step(faster.failed)

@@ -39,7 +39,7 @@ def test_the_keyring_holds_nothing_of_ours_afterwards(tmp_path: Path, sandbox: S
         keys = [sandbox.make_key() for _ in range(3)]
         for name, key in zip(("dev", "prod", "leaked"), keys, strict=True):
             run(session, "login", name, given=key.reveal())
-        run(session, "revoke", "leaked", code=1)
+        run(session, "revoke", "leaked", "--yes", code=1)
         assert session.python(COUNT) == "3"
         shown = run(session, "uninstall", "--yes")
         for key in keys:

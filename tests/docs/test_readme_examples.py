@@ -51,7 +51,13 @@ def test_the_first_cell_gives_a_client_that_works(environ: dict[str, str], sandb
 def test_the_life_of_a_key_as_it_is_shown(page: str, environ: dict[str, str], sandbox: Sandbox) -> None:
     (block,) = [block for block in blocks(page, "python") if "rotate prod" in block]
     old, new = sandbox.make_key("prod"), sandbox.make_key("prod")
-    answers = {"login": [old.reveal()], "prod": ["yes"], "rotate": [new.reveal(), ""], "verify": [], "revoke": ["no"]}
+    answers = {
+        "login": [old.reveal()],
+        "prod": ["yes"],
+        "rotate": [new.reveal(), ""],
+        "verify": [],
+        "revoke": ["yes", "no"],
+    }
     with start_kernel(environ) as kernel:
         kernel.run("%load_ext mistral_nb")
         for line in lines(block):
