@@ -17,7 +17,7 @@ def action(context: Context, long: bool = False) -> Action:
     yield from interrupted_commands.finish_interrupted(context)
     kept = context.stored_workspaces()
     active = context.active
-    long = long or not context.in_notebook
+    long = long or not context.may_be_committed
     rows = [*_active_rows(context, active, kept, long)]
     for name, entry in kept.items():
         if not (active and entry.fingerprint == active.key.fingerprint and active.workspace == name):
