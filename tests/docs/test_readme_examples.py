@@ -70,7 +70,7 @@ def test_the_life_of_a_key_as_it_is_shown(page: str, environ: dict[str, str], sa
 
 # What each command gives in a repository whose notebooks and whose history hold a key.
 CODES = {
-    "mistral-nb scan .": 1,
+    "mistral-nb scan": 1,
     "mistral-nb scrub analysis.ipynb": 0,
     "mistral-nb scrub - < in.ipynb > out.ipynb": 0,
     "mistral-nb protect": 0,
