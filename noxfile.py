@@ -14,8 +14,10 @@ nox.options.stop_on_first_error = True
 LONG = ("-m", "slow and not manual", "--hypothesis-profile=long")
 CI = {"MISTRAL_NB_CI": "1", "MISTRAL_NB_KILLS": "500"}  # a missing program fails a test; kills a test repeats
 GUARD = "tests/guard/test_leaks.py"
-PAGE = ("tests/jupyter/lab/test_paste_guard_in_browsers.py", "tests/jupyter/lab/test_removals_in_browsers.py")
-PAGE_SCENES = "kept_and_is_nowhere or makes_way"  # a paste, and a save that removed a key
+PAGE = tuple(
+    f"tests/jupyter/lab/test_{scenes}_in_browsers.py" for scenes in ("paste_guard", "removals", "several_pages")
+)
+PAGE_SCENES = "kept_and_is_nowhere or makes_way or two_people"  # a paste, and a save that removed a key
 HOSTS = ("tests/storage", "tests/magic/test_line_magic.py", "tests/test_cli.py", GUARD)
 EXTRAS = nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]
 
@@ -100,10 +102,11 @@ def other_pythons(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """ruff: rules and format."""
-    session.install(pinned("ruff"))
+    """ruff: rules and format; codespell."""
+    session.install(pinned("ruff"), pinned("codespell"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    session.run("codespell")
 
 
 @nox.session
@@ -128,8 +131,10 @@ def page_types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The package builds with every page in it, and a package index can show the README."""
-    session.install("build", "twine")
-    dist = f"{session.create_tmp()}/dist"
+    """The site without a warning, links included; the package with every page; the README as a package index has it."""
+    session.install(".[docs]", "build", "twine")
+    out = session.create_tmp()
+    session.run("sphinx-build", "-c", "docs", ".", f"{out}/site", "-E", "-W", "-n", "-q", "--keep-going")
+    dist = f"{out}/dist"
     session.run("python", "-m", "build", "--outdir", dist, silent=True)
     session.run("twine", "check", "--strict", f"{dist}/*")

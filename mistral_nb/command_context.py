@@ -46,7 +46,7 @@ class Context:
     columns: int = 80  # of the terminal
     now: Callable[[], datetime] = datetime.now
     say: Callable[[str], None] | None = None
-    verify: VerifyFunction = _verify_online
+    ask_api: VerifyFunction = _verify_online
     sleep: Callable[[float], None] = time.sleep
     index_problem: str = ""  # why the index could not be read, once known
 
@@ -80,6 +80,12 @@ class Context:
         from mistral_nb.storage.set_aside import SetAside
 
         return SetAside(self.index, self.stores, self.config.store, self.today)
+
+    def verify(self, key: Key) -> "Verdict":
+        """What Mistral says of a key; noted in this process, so that pages show one that is refused."""
+        verdict = self.ask_api(key, self.config.api)
+        environment.record_verdict(key, verdict.accepts_key)
+        return verdict
 
     @property
     def active(self) -> environment.ActiveKey | None:

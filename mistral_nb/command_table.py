@@ -1,4 +1,4 @@
-"""The one table of sub-commands. The magic, the command line, completion, help and README read it."""
+"""The one table of sub-commands. The magic, the command line, completion and help read it; the docs show it."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,6 +1,7 @@
 """What an action yields and returns: `Ask`, `Step` and finally a `Report`; and how a report is drawn."""
 
 import json
+import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -13,6 +14,7 @@ from mistral_nb.printable import one_line, safe_json
 RowState = Literal["", "ok", "warn", "bad", "heading"]
 Answer = str | Secret | None
 _Result = TypeVar("_Result")
+_MISTRAL_PAGE = re.compile(r"https://(?:[a-z0-9-]+\.)*mistral\.ai(?![\w.-])(?:/[\w/?=&;.%-]*[\w/=])?")
 SIGNS: Mapping[RowState, str] = {"": " ", "ok": "✓", "warn": "!", "bad": "✗"}
 
 
@@ -49,7 +51,7 @@ class Step(NamedTuple):
 
 
 class Lines(str):
-    """A title or a row's value of several lines, of our own text; in any other a line break is shown as ``\\n``."""
+    """A title, a value or a note of several lines, of our own text; in any other a line break is shown as ``\\n``."""
 
     __slots__ = ()
 
@@ -108,7 +110,9 @@ def as_text(report: Report) -> str:
         lines += [f"{'':<{width + 6}}{line}" for line in more]
         if row.repair:
             lines.append(f"    {'':<{width}}  → {row.repair}")
-    return "\n".join(map(one_line, [*lines, *report.notes]))  # a name in it may hold a line break
+    for note in report.notes:
+        lines += note.split("\n") if isinstance(note, Lines) else [note]
+    return "\n".join(map(one_line, lines))  # a name in it may hold a line break
 
 
 def as_json(report: Report) -> str:
@@ -132,6 +136,12 @@ def as_html(report: Report) -> str:
     return f'<div style="{_TEXT};{_FRAME}">{title}{table}{notes}</div>'
 
 
+def note_bundle(text: str) -> dict[str, str]:
+    """A note under a cell, of the lines of ``text``, for a display: it informs, and is no error."""
+    lines = "".join(f"<div>{_escape(line)}</div>" for line in text.split("\n"))
+    return {"text/plain": text, "text/html": f'<div style="{_TEXT};{_NOTE}">{lines}</div>'}
+
+
 # JupyterLab's and Notebook's variables, then VS Code's, then what a plain page has.
 _TEXT = (
     "font-family:var(--jp-ui-font-family,var(--vscode-font-family,system-ui,sans-serif));"
@@ -142,7 +152,15 @@ _FRAME = (
     "box-sizing:border-box;width:fit-content;margin:4px 2px;padding:10px 14px;border-radius:6px;"
     "border:1px solid var(--jp-border-color2,var(--vscode-widget-border,rgba(128,128,128,.4)))"
 )
+_NOTE = (
+    "margin:4px 2px;padding:2px 12px;"
+    "border-left:4px solid var(--jp-info-color1,var(--vscode-editorInfo-foreground,#1976d2))"
+)
 _SOFT = "color:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,inherit))"
+_LINK = (
+    r'<a href="\g<0>" target="_blank" rel="noopener" '
+    'style="color:var(--jp-content-link-color,inherit);text-decoration:underline">\\g<0></a>'
+)
 _TABLE = "border:0;border-collapse:collapse;margin:6px 0;font-size:inherit;color:inherit;background:transparent"
 _CELL = (  # in full: a page's style sheet styles each cell
     "border:0;text-align:left;vertical-align:top;white-space:normal;line-height:1.5;"
@@ -157,7 +175,12 @@ _BADGES: Mapping[RowState, tuple[str, str]] = {
 
 def _row_html(row: Row) -> str:
     if row.state == "heading":
-        return f'<tr><th colspan="2" scope="rowgroup" style="{_CELL};padding-top:8px">{_escape(row.label)}</th></tr>'
+        style = f"{_CELL};padding-top:8px"
+        head = f'<th colspan="2" scope="rowgroup" style="{style}">{_escape(row.label)}</th>'
+        return f'<tr style="background:transparent">{head}</tr>'
+    if not row.value and not row.repair:
+        label = _badge_html(row.state) + _escape(row.label)
+        return f'<tr style="background:transparent"><td colspan="2" style="{_CELL}">{label}</td></tr>'
     repair = f'<div style="{_SOFT}">→ {_escape(row.repair)}</div>' if row.repair else ""
     label = f'<th scope="row" style="{_CELL};{_SOFT};{_LABEL}">{_escape(row.label)}</th>'
     value = f'<td style="{_CELL}">{_badge_html(row.state)}{_escape(row.value)}{repair}</td>'
@@ -167,7 +190,8 @@ def _row_html(row: Row) -> str:
 def _escape(text: str) -> str:
     import html  # 1 ms, and most reports are text
 
-    return html.escape(one_line(text.replace("\n", " ") if isinstance(text, Lines) else text))
+    escaped = html.escape(one_line(text.replace("\n", " ") if isinstance(text, Lines) else text))
+    return _MISTRAL_PAGE.sub(_LINK, escaped)
 
 
 def _badge_html(state: RowState) -> str:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mistral_nb.printable import one_line
-from mistral_nb.report import SIGNS, Report, Row, as_html, as_json, as_text
+from mistral_nb.report import SIGNS, Lines, Report, Row, as_html, as_json, as_text, note_bundle
 from support.ipython_shells import open_shell
 
 ROWS = (
@@ -34,13 +34,14 @@ class Reader(html.parser.HTMLParser):
 
     def __init__(self, page):
         super().__init__()
-        self.tags, self.attributes, self.text = [], [], ""
+        self.tags, self.attributes, self.links, self.text = [], [], [], ""
         self.feed(page)
         self.close()
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         self.attributes += [name for name, _ in attrs]
+        self.links += [value for name, value in attrs if name == "href"]
 
     def handle_data(self, data):
         self.text += data
@@ -73,7 +74,7 @@ def test_missing_parts_take_no_line(report, text):
 
 def test_html_is_a_table_with_what_the_text_says():
     reader = Reader(as_html(REPORT))
-    assert reader.tags.count("tr") == reader.tags.count("th") == len(ROWS)
+    assert reader.tags.count("tr") == len(ROWS)
     said = ("Where everything stands", "workspace", "✓", "prod", "→ mistral-nb rotate prod", "Next: %mistral_key prod")
     assert [words for words in said if words not in reader.text] == []
 
@@ -101,11 +102,37 @@ def test_every_cell_brings_its_own_line_height():
     assert len(cells) == 2 and all("line-height:1.5" in cell for cell in cells)  # a page's style sheet sets another
 
 
+def test_a_page_of_mistrals_is_a_link_and_no_other_address_is():
+    page = "https://console.mistral.ai/home?a=b&profile_dialog=api-keys"
+    reader = Reader(as_html(Report(f"Delete it here: {page}.", notes=("https://mistral.ai.example.org/a",))))
+    assert reader.links == [page]
+    assert reader.text == f"Delete it here: {page}.https://mistral.ai.example.org/a"
+
+
+def test_what_has_no_value_takes_the_whole_width():
+    assert 'colspan="2"' in as_html(Report("t", (Row("mistral-nb login prod --expires 90d", ""),)))
+
+
+def test_a_note_is_wrapped_in_text_alone():
+    report = Report("t", (Row("a", "b"),), notes=(Lines("one\ntwo"), "three\nfour"))
+    assert as_text(report).splitlines()[-3:] == ["one", "two", r"three\nfour"]
+    assert "one two" in Reader(as_html(report)).text
+
+
+def test_a_note_under_a_cell_is_text_and_html_in_no_colour_of_an_error():
+    bundle = note_bundle(f"first {HOSTILE}\nsecond")
+    assert bundle["text/plain"] == f"first {HOSTILE}\nsecond"
+    reader = Reader(bundle["text/html"])
+    assert reader.tags == ["div"] * 3
+    assert HOSTILE in reader.text
+    assert "error" not in bundle["text/html"]
+
+
 @given(reports)
 def test_any_report_is_drawn_three_ways_without_an_active_part(report):
     reader = Reader(as_html(report))
     assert set(reader.tags) <= {"div", "table", "tr", "td", "th", "span"}
-    assert set(reader.attributes) <= {"style", "scope"}
+    assert set(reader.attributes) <= {"style", "scope", "colspan"}
     assert one_line(report.title) in reader.text
     assert all(one_line(row.value.rstrip()) in as_text(report) for row in report.rows)
     assert [row["value"] for row in json.loads(as_json(report))["rows"]] == [row.value for row in report.rows]

@@ -26,7 +26,7 @@ def plan_new_key(
     """The old key in the organisation's list, and the new one to be made: of the same user and workspace."""
     key = yield from passphrase_prompt.run_unlocked(context, lambda: context.key_manager.read(rotation.workspace))
     yield Step(f"Looking for …{old.tail} in the organisation's list …")
-    told = context.verify(key, context.config.api).identity or Identity()
+    told = context.verify(key).identity or Identity()
     wanted = key_lookup.KeyCriteria(
         old.tail, old.key_id or told.key_id, old.name or told.key_name, old.mistral_workspace or told.workspace
     )

@@ -87,4 +87,4 @@ def verify_with_admin_api(context: Context) -> None:
 
         return client.verify_admin_key(key, admin_base_url(context))
 
-    context.verify = ask
+    context.ask_api = ask

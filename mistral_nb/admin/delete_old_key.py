@@ -65,7 +65,7 @@ def _result_if_in_use(context: Context, intention: RotationEntry) -> OldKeyResul
 def _is_new_key_accepted(context: Context, name: str) -> Dialog[bool]:
     """Checked once more, just before the old one is deleted."""
     key = yield from passphrase_prompt.run_unlocked(context, lambda: context.key_manager.read(name))
-    return context.verify(key, context.config.api).accepts_key is True
+    return context.verify(key).accepts_key is True
 
 
 def _confirm_deletion(tail: str, name: str) -> Dialog[bool | None]:

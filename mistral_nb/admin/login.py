@@ -37,7 +37,7 @@ def add_admin_key(context: Context, wishes: key_intake.LoginOptions) -> Action:
     yield from overwrite_checks.confirm_revoked_key(context, key)
     environment.register_key(key, context.index)
     yield Step("Asking Mistral's Admin API about it …")
-    verdict: Verdict = context.verify(key, context.config.api)
+    verdict: Verdict = context.verify(key)
     yield Step(verdict.sentence)
     if verdict.accepts_key is False and not (yield from confirm("keep refused", "Keep it anyway?", default=False)):
         raise KeyRefused(f"The Admin API refused …{key.tail}; it was not saved.", f"Create one: {ADMIN_DOCS_URL}")

@@ -16,7 +16,7 @@ def verify_until(
     """The awaited answer, or the last one after ``seconds``, with growing pauses. ``waiting`` is shown at the first."""
     waited, pause = 0.0, 0.5
     while True:
-        verdict = context.verify(key, context.config.api)
+        verdict = context.verify(key)
         if is_awaited(verdict) or waited >= seconds:
             return verdict
         if waiting and not waited:

@@ -22,7 +22,7 @@ def delete_leaked_key(context: Context, leaked: RevokedKey, *, yes: bool) -> Dia
         yield from interrupted_rotation.recover_interrupted_rotations(context, admin)
         entry, told = leaked.entry, Identity()
         if leaked.key is not None:
-            told = context.verify(leaked.key, context.config.api).identity or told
+            told = context.verify(leaked.key).identity or told
         wanted = key_lookup.KeyCriteria(
             leaked.tail,
             (entry.key_id if entry else None) or told.key_id,

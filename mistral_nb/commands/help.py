@@ -49,7 +49,7 @@ def _list_commands(context: Context, table: dict[str, Command]) -> Report:
         f"The options of one, and an example: {context.format_command('help COMMAND')}",
         f"Documentation: {command_help.DOCUMENTATION}",
     )
-    lines = tuple(line for note in notes for line in _wrap(context, note).split("\n"))
+    lines = tuple(_wrap(context, note) for note in notes)
     return Report(_wrap(context, command_help.INTRODUCTION), _wrap_rows(context, rows), lines)
 
 

@@ -56,7 +56,7 @@ def _investigate(context: Context, leaked: RevokedKey, clean_history: bool, *, y
         leaked = yield from load_admin("revoke").delete_leaked_key(context, leaked, yes=yes)
     if leaked.key is not None:
         yield Step(f"Asking Mistral about …{leaked.tail} …")
-        verdict = context.verify(leaked.key, context.config.api)
+        verdict = context.verify(leaked.key)
         if clean_history:
             changed = leak_search.clean_histories(context, leaked.key)
             yield Step(f"Removed from IPython's history in {plural(changed, 'place')}.")

@@ -52,8 +52,7 @@ def action(context: Context, workspace: str | None = None, long: bool = False, o
         yield from credentials.confirm_admin_host(context)
         credentials.verify_with_admin_api(context)
     environment.register_key(subject.key, context.index)
-    verdict = context.verify(subject.key, context.config.api)
-    environment.record_verdict(subject.key, verdict.accepts_key)
+    verdict = context.verify(subject.key)
     if verdict.accepts_key:
         environment.register_key(subject.key, context.index, confirmed=True)
     mismatch = _mismatch_note(subject.entry, verdict.identity)
@@ -190,7 +189,7 @@ def _old_key_row(context: Context, tail: str, key: Key | None, page: str, forget
             f"…{tail}", "no longer in its store", "warn", f"Is it deleted at Mistral? {page}"
         ), exit_codes.INCOMPLETE
     try:
-        verdict = context.verify(key, context.config.api)
+        verdict = context.verify(key)
     except MistralNbError as error:
         return Row(f"…{tail}", error.failed, "warn", error.todo), exit_codes.INCOMPLETE
     if verdict.accepts_key is None:

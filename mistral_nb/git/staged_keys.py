@@ -57,7 +57,7 @@ def renormalize(git: Git, home: str) -> list[str]:
 
 
 def _sparse_paths(git: Git) -> set[str]:
-    """What a sparse checkout leaves out: git forgets that of an entry that is put in anew."""
+    """What a sparse checkout leaves out: git forgets that of an entry that is added again."""
     entries = split_nul(git.output("ls-files", "-t", "-z", "--full-name", "--", ":(top)"))
     return {entry[2:] for entry in entries if entry.startswith("S ")}
 

@@ -1,7 +1,7 @@
 """What can stand between two characters of a secret and not be seen, as patterns for a text and for packed JSON.
 
 Made of the parts of `redaction.key_spellings`. The kinds below may take letters with them, and what looks like one
-may be none: ``a <b and c> d`` has no tag, and a page that is no terminal shows what follows an escape. So a text is
+may be none: ``a <b and c> d`` has no tag, and a page, unlike a terminal, shows what follows an escape. So a text is
 read with and without each kind that is in it (`find_gaps`). The other gaps, invisible characters and their entities,
 have no letters of a secret in them and are always gaps.
 

@@ -14,6 +14,7 @@ from mistral_nb.guard import cell_keys, file_magics, ipython_output, typed_answe
 from mistral_nb.guard.ipython_patches import EntryPatch, Patch
 from mistral_nb.guard.known_secrets import PROCESS_SECRETS
 from mistral_nb.guard.session_wrapper import GuardedSession
+from mistral_nb.report import note_bundle
 from mistral_nb.wording import plural
 
 
@@ -33,6 +34,21 @@ class _Guard:
         self.patches: list[Patch | EntryPatch] = []
         self.cleanups: list[Callable[[], None]] = []
         self.session: GuardedSession | None = None
+
+    def check_cell(self, info: Any) -> None:
+        """What stands in a cell that is about to run."""
+        code, cell = info.raw_cell or "", getattr(info, "cell_id", None)
+        self.show_note(cell_keys.cell_warning(code, cell))
+        self.show_note(cell_keys.marker_warning(code, cell))
+
+    def show_note(self, text: str) -> None:
+        """A note under the cell that runs: it is informative, and no error."""
+        if not text:
+            return
+        if getattr(self.shell, "kernel", None) is None:
+            print(text, file=sys.stderr)  # noqa: T201, a terminal has no other place
+        else:
+            self.shell.display_pub.publish(data=note_bundle(text))
 
     def remove(self) -> None:
         for end in self.cleanups:
@@ -74,13 +90,13 @@ def _install(guard: _Guard, shell: Any) -> None:
     guard.patches += _handler_patches(getattr(shell, "kernel", None))
     if callable(getattr(getattr(shell, "kernel", None), "_input_request", None)):
         guard.patches.append(Patch(shell.kernel, "_input_request", typed_answers.wrap_input_request))
-    shell.events.register("pre_run_cell", _check_cell)
-    guard.cleanups.append(lambda: shell.events.unregister("pre_run_cell", _check_cell))
+    shell.events.register("pre_run_cell", guard.check_cell)
+    guard.cleanups.append(lambda: shell.events.unregister("pre_run_cell", guard.check_cell))
     guard.cleanups.append(file_magics.FileMagicGuard(shell, PROCESS_SECRETS.matcher).remove)
     for code in getattr(shell.history_manager, "input_hist_raw", ()):  # papermill's cell may stand first
         cell_keys.note_mistral(code)
         if cell_keys.is_papermill_cell(code):
-            _show_warning(cell_keys.cell_warning(code, None))
+            guard.show_note(cell_keys.cell_warning(code, None))
     if kernel_session is not None and _should_guard_descriptors():
         from mistral_nb.guard.file_descriptors import guard_descriptors
 
@@ -139,17 +155,6 @@ def _kernel_session(shell: Any) -> Any:
     kernel_session = getattr(getattr(shell, "kernel", None), "session", None)
     methods = ("serialize", "send", "sign", "pack", "msg")
     return kernel_session if all(callable(getattr(kernel_session, name, None)) for name in methods) else None
-
-
-def _check_cell(info: Any) -> None:
-    code, cell = info.raw_cell or "", getattr(info, "cell_id", None)
-    _show_warning(cell_keys.cell_warning(code, cell))
-    _show_warning(cell_keys.marker_warning(code, cell))
-
-
-def _show_warning(warning: str) -> None:
-    if warning:
-        print(warning, file=sys.stderr)  # noqa: T201, a note in the cell that holds the key
 
 
 def _should_guard_descriptors() -> bool:

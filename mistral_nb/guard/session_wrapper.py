@@ -7,6 +7,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from mistral_nb.guard import cell_keys, kernel_messages, widget_updates
+from mistral_nb.guard.first_redaction import FirstRedaction, is_from_a_person
 from mistral_nb.guard.forks import prepare_forks
 from mistral_nb.guard.ipython_patches import Patch
 from mistral_nb.guard.known_secrets import ProcessSecrets
@@ -15,6 +16,7 @@ from mistral_nb.guard.text_matcher import TextMatcher
 
 # a guard that is loaded again goes on with them
 _stream_redactors: WeakKeyDictionary[Any, StreamRedactors] = WeakKeyDictionary()
+_first_redactions: WeakKeyDictionary[Any, FirstRedaction] = WeakKeyDictionary()
 
 
 class GuardedSession:
@@ -28,7 +30,11 @@ class GuardedSession:
         self._session, self._secrets = session, known
         self._thread_state = threading.local()
         redactors = _stream_redactors.setdefault(session, OrderedDict())
-        self._streams = Streams(session, redactors, self._send_clean, self._count_failure, known.matcher)
+        self._first_redaction = _first_redactions.setdefault(session, FirstRedaction())
+        self._streams = Streams(
+            *(session, redactors, self._send_clean, self._count_failure, known.matcher),
+            on_redaction=self._first_redaction.record,
+        )
         self._patches = (
             Patch(session, "serialize", self._wrap_serialize),
             Patch(session, "send", self._wrap_send),
@@ -54,6 +60,7 @@ class GuardedSession:
                 )
                 if clean is not parts:
                     widget_updates.record_redacted_traits(msg, matcher, self._session.pack)
+                    self._first_redaction.record(msg)
             except Exception:  # noqa: BLE001, whatever it is, the message must go, and its text must not
                 self.failures += 1
                 return kernel_messages.blank_message(self._session, parts, msg)
@@ -78,11 +85,11 @@ class GuardedSession:
             msg = msg_or_type
             if isinstance(msg_or_type, str) or msg_or_type is None:
                 msg = self._session.msg(msg_or_type, content=content, parent=parent, header=header, metadata=metadata)
-            return self._send(stream, msg, ident, buffers or msg.get("buffers") or [], track)
+            return self._send(stream, msg, ident, buffers or msg.get("buffers") or [], track, request=parent)
 
         return send
 
-    def _send(self, socket: Any, msg: Any, ident: Any, buffers: Any, track: bool) -> Any:
+    def _send(self, socket: Any, msg: Any, ident: Any, buffers: Any, track: bool, *, request: Any) -> Any:
         is_buffered = False
         try:
             if msg["header"]["msg_type"] == "execute_input":
@@ -98,9 +105,24 @@ class GuardedSession:
             buffers = [b"*" * memoryview(buffer).nbytes for buffer in buffers]
             msg = {**msg, "content": kernel_messages.blank_values(msg["content"])}
         if not is_buffered:
+            self._tell_first_redaction(socket, msg, request)
             return self._original_send(socket, msg, ident=ident, buffers=buffers, track=track)
         self._streams.take(socket, {**msg, "buffers": buffers} if buffers else msg, ident)
         return self._mark_sent(msg)
+
+    def _tell_first_redaction(self, socket: Any, msg: Any, request: Any) -> None:
+        """When a person's cell ends, and a key was replaced in what it showed, for the first time in this kernel."""
+        ends = msg["header"]["msg_type"] == "status" and msg["content"].get("execution_state") == "idle"
+        if self._first_redaction.is_told or not ends or not is_from_a_person(request):
+            return
+
+        def tell(direct: Any) -> None:
+            content = self._first_redaction.take(msg["parent_header"].get("msg_id", ""))
+            if content:
+                note = self._session.msg("display_data", content, parent=msg["parent_header"])
+                self._original_send(direct, note, ident=b"display_data")
+
+        self._streams.run_in_order(socket, tell)
 
     def _send_clean(self, socket: Any, msg: Any, ident: Any) -> Any:
         """Send a stream message whose text was already searched piece by piece."""

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from mistral_nb.api_key import MARKER
 from mistral_nb.guard.stream_buffer import StreamRedactor
 from mistral_nb.guard.text_matcher import MatcherSource
 
@@ -26,7 +27,8 @@ StreamRedactors = OrderedDict[StreamId, StreamRedactor]
 class Streams:
     """``send(socket, message, ident)`` sends a message of ``session`` that holds no key any more.
 
-    ``failed()`` is what stands for a text that could not be searched.
+    ``get_failure_text()`` is what stands for a text that could not be searched; ``on_redaction`` gets each message in
+    which a key was replaced.
     """
 
     def __init__(
@@ -36,8 +38,11 @@ class Streams:
         send: Send,
         get_failure_text: Callable[[], str],
         get_matcher: MatcherSource,
+        *,
+        on_redaction: Callable[[dict[str, Any]], None] = lambda _: None,
     ) -> None:
         self._session, self._send, self._failure_text, self._get_matcher = session, send, get_failure_text, get_matcher
+        self._on_redaction = on_redaction
         self._redactors = redactors
         self._held: dict[StreamId, _BufferedMessage] = {}
         self._is_ending = False
@@ -73,6 +78,14 @@ class Streams:
             if kind in _FLUSH_ALL_TYPES:
                 done.wait(_WAIT_SECONDS)
 
+    def run_in_order(self, socket: Any, act: Callable[[Any], None]) -> None:
+        """``act``, with the socket to use, once everything that is sent already is out."""
+        publisher = _publisher(socket)
+        if publisher is None or not _is_running(publisher) or _is_current_thread(publisher):
+            act(socket)
+        else:
+            publisher.schedule(lambda: act(_DirectSocket(publisher)))
+
     def flush_all(self) -> None:
         """Give out everything that is held."""
         self.flush_before("input_request", None)
@@ -94,6 +107,7 @@ class Streams:
         except Exception:  # noqa: BLE001, nothing in the publishing thread could catch it
             given = self._failure_text()
             redactor = self._redactors[stream_id] = StreamRedactor()
+        self._report_redaction(message, given, text)
         if given or not text or message.get("buffers"):
             self._send(_direct_socket(publisher, socket), _replace_text(message, given), ident)
         if redactor.held:
@@ -131,7 +145,12 @@ class Streams:
         if given:  # a message of its own: the first part of the text went out under the old id
             old, content = held.message, {**held.message["content"], "text": given}
             message = self._session.msg("stream", content, parent=old["parent_header"], metadata=old["metadata"])
+            self._report_redaction(message, given)
             self._send(_direct_socket(held.publisher, held.socket), message, held.ident)
+
+    def _report_redaction(self, message: dict[str, Any], given: str, text: str = "") -> None:
+        if given.count(MARKER) > text.count(MARKER):
+            self._on_redaction(message)
 
     def _get_redactor(self, stream_id: StreamId) -> StreamRedactor:
         redactor = self._redactors.pop(stream_id, None) or StreamRedactor()

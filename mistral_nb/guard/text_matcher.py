@@ -40,7 +40,7 @@ class TextMatcher:
     """What to look for; false if nothing. Immutable, so that threads can share it."""
 
     def __init__(self, secrets: Iterable[Secret] = (), others: "TextMatcher | None" = None) -> None:
-        """``others``: what is looked for already; making it anew for each new secret would add up."""
+        """``others``: what is looked for already; making it again for each new secret would add up."""
         texts, wides = ([group for secret in secrets for group in make(secret)] for make in (text_forms, wide_forms))
         old = others if others else None
         self._anchors: list[Anchor] = [*(old._anchors if old else ()), *(a for group in texts for a in group.anchors)]

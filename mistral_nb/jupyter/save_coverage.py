@@ -37,7 +37,9 @@ class Coverage(NamedTuple):
     state: "RowState" = "warn"
 
     def __str__(self) -> str:
-        return "covered" if self.covered else f"NOT covered here: {self.reason}"
+        if self.covered:
+            return "covered"
+        return f"{'NOT covered here' if self.state else 'not applicable'}: {self.reason}"
 
 
 def write_server_note(runtime_folder: str, pid: int | None = None) -> str:

@@ -122,8 +122,7 @@ def _make_form(context: Context, wishes: LoginOptions) -> PromptForm:
 
 def _verify_key(context: Context, key: Key, wished: str | None) -> Dialog[Verdict]:
     yield Step("Asking Mistral about it …")
-    verdict = context.verify(key, context.config.api)
-    environment.record_verdict(key, verdict.accepts_key)
+    verdict = context.verify(key)
     if verdict.accepts_key is not False:
         yield Step(
             verdict.sentence

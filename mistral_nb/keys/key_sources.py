@@ -16,7 +16,7 @@ from mistral_nb.storage.key_discovery import MisnamedKey, find_misnamed_keys
 
 
 def source_rows(context: Context, active: ActiveKey | None) -> list[Row]:
-    """Rows on a value that is no key, the key file, misnamed variables, and cells in which the marker stands."""
+    """Rows on a value that is not a key, the key file, misnamed variables, and cells in which the marker stands."""
     return [
         *_unusable_rows(context),
         *_key_file_rows(context, active),

@@ -47,7 +47,7 @@ class RotationByHand:
         again = True
         while again:
             yield Step(f"Asking Mistral about …{key.tail} …")
-            verdict = context.verify(key, context.config.api)
+            verdict = context.verify(key)
             yield Step(verdict.sentence)
             again = not verdict.accepts_key and (yield from confirm("again", "Ask Mistral again now?", default=False))
         if verdict.accepts_key is False:
@@ -163,5 +163,5 @@ def _identity_of_old(context: Context, rotation: Rotation, new: Identity) -> Dia
         key = yield from passphrase_prompt.run_unlocked(context, lambda: context.key_manager.read(name))
     except StoreError:
         return None, old.organisation
-    told = context.verify(key, context.config.api).identity or Identity()
+    told = context.verify(key).identity or Identity()
     return told.workspace, told.organisation

@@ -1,6 +1,7 @@
 """``%load_ext mistral_nb`` and ``%unload_ext``: the guard, the magics and their completion, put in and taken out."""
 
 import os
+import sys
 from typing import Any
 
 from mistral_nb import config, environment
@@ -9,20 +10,22 @@ from mistral_nb.command_table import MAGIC
 from mistral_nb.errors import MistralNbError
 from mistral_nb.guard import lifecycle
 from mistral_nb.keys.expiry import build_reminder
-from mistral_nb.magic import cell_magic, page_link
-from mistral_nb.magic.line_magic import MAGIC_NAME, run_line
-from mistral_nb.magic.tab_completion import complete
+from mistral_nb.magic import cell_magic, page_link, tab_completion
+from mistral_nb.magic.line_magic import MAGIC_NAME, make_line_magic
 from mistral_nb.paths import NO_FOLDER, NO_HOME_TEXT
 from mistral_nb.printable import one_line
 
 
 def load(shell: Any) -> None:
-    """``%load_ext mistral_nb``: the magic, its completion, and the guard. Opens no store, asks nothing."""
+    """``%load_ext mistral_nb``: the magic, its completion, the guard, and the name ``mistral_nb``. Opens no store,
+    asks nothing."""
     lifecycle.start(shell)
-    shell.register_magic_function(lambda line: run_line(shell, line), "line", MAGIC_NAME)
-    shell.set_hook("complete_command", lambda _, event: complete(event), str_key=f"%{MAGIC_NAME}")
+    shell.register_magic_function(make_line_magic(shell), "line", MAGIC_NAME)
+    tab_completion.install(shell)
     cell_magic.install(shell)
     page_link.start(shell)
+    if "mistral_nb" not in shell.user_ns:
+        shell.push({"mistral_nb": sys.modules["mistral_nb"]}, interactive=False)  # which %who does not list
     no_key = environment.no_key_sentence()
     line = f"{no_key} To set it: %mistral_key" if no_key else _reminder_line()
     if config.data_folder(os.environ) == NO_FOLDER:
@@ -33,7 +36,7 @@ def load(shell: Any) -> None:
 
 def unload(shell: Any) -> None:
     shell.magics_manager.magics["line"].pop(MAGIC_NAME, None)
-    shell.strdispatchers["complete_command"].strs.pop(f"%{MAGIC_NAME}", None)
+    tab_completion.uninstall(shell)
     cell_magic.uninstall(shell)
     page_link.stop(shell)
     lifecycle.stop(shell)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+from collections.abc import Callable
 from typing import Any
 
 from mistral_nb import config, environment
@@ -19,13 +20,32 @@ from mistral_nb.storage.index import Index
 from mistral_nb.wording import split_words
 
 MAGIC_NAME = "mistral_key"
-COMMANDS_WITH_RESULT = (
-    "status",
-    "list",
-    "verify",
-    "doctor",
-    "usage",
-)  # what they return, IPython shows; the others print
+COMMANDS_WITH_RESULT = ("status", "list", "verify", "doctor", "usage")  # what they return, IPython shows
+DRAWN_COMMANDS = ("help", "rotate", "revoke", "logout")  # shown wherever they stand in a cell; the others print
+
+
+def make_line_magic(shell: Any) -> Callable[[str], Report | None]:
+    """The function that IPython registers; ``%mistral_key?`` shows its docstring."""
+
+    def mistral_key(line: str = "") -> Report | None:
+        """Mistral API keys: stored outside the notebook, and kept out of what it shows and saves.
+
+            %mistral_key                     set MISTRAL_API_KEY in this kernel; asks for a key if none is stored
+            %mistral_key WORKSPACE           set this workspace's key
+            %mistral_key login WORKSPACE     store another key
+            %mistral_key status              which key is set, and what is protected
+            %mistral_key verify              ask Mistral whether it accepts the key
+            %mistral_key rotate WORKSPACE    replace a key with a new one
+            %mistral_key logout WORKSPACE    delete a key from this machine
+
+            %%mistral_key WORKSPACE          as a cell's first line: this key for this cell only
+
+        After it, `Mistral()` finds the key. A key is never typed into a cell: the prompt hides it.
+        All sub-commands: %mistral_key help. The options of one: %mistral_key help rotate. Tab completes all of them.
+        """
+        return run_line(shell, line)
+
+    return mistral_key
 
 
 def run_line(shell: Any, line: str) -> Report | None:
@@ -44,7 +64,7 @@ def run_line(shell: Any, line: str) -> Report | None:
         raise Cancelled("Cancelled; nothing was changed.") from None
     if outcome.report is None or outcome.already_shown:
         return None
-    return _show_report(outcome.report, returned=name in COMMANDS_WITH_RESULT, as_json=as_json)
+    return _show_report(outcome.report, name, as_json=as_json)
 
 
 def split_line(line: str, context: Context) -> list[str]:
@@ -90,13 +110,17 @@ def make_context(shell: Any) -> Context:
     return Context(host=MAGIC, interactive=can_ask(shell), say=print)
 
 
-def _show_report(report: Report, returned: bool, as_json: bool) -> Report | None:
+def _show_report(report: Report, command: str, as_json: bool) -> Report | None:
     if as_json:
         print(drawing.as_json(report))  # noqa: T201, a host prints
-        return None
-    if returned:
+    elif command in COMMANDS_WITH_RESULT:
         return report
-    print(report)  # noqa: T201, a host prints
+    elif command in DRAWN_COMMANDS:
+        from IPython.display import display
+
+        display(report)  # type: ignore[no-untyped-call]
+    else:
+        print(report)  # noqa: T201, a host prints
     return None
 
 

@@ -12,6 +12,7 @@ sent when it has changed after a cell.
 Handlers may run in a thread of a subshell (JEP 91): they take a lock and do not touch IPython.
 """
 
+import contextlib
 import socket
 import threading
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ from mistral_nb.errors import MistralNbError, SealRefused
 from mistral_nb.guard import lifecycle
 from mistral_nb.jupyter.save_coverage import check_coverage
 from mistral_nb.magic.page_requests import MOST_OPEN, Message, PageRequest, SealedRequests
+from mistral_nb.magic.refused_requests import find_refused_key
 from mistral_nb.paths import identify_folder
 from mistral_nb.prompts.widget.conversation import is_small_message
 from mistral_nb.storage.index import ADMIN, Workspace
@@ -83,6 +85,13 @@ def _describe_key(context: Context, stored: Mapping[str, Workspace]) -> Message 
     }
 
 
+def _note_refusal(error: BaseException) -> None:
+    with contextlib.suppress(MistralNbError):  # a setting outside its choices: the state says so
+        refused = find_refused_key(error, Context(host=MAGIC).config.api)
+        if refused:
+            environment.record_verdict(refused, accepted=False)
+
+
 class PageLink:
     """The registered comm of one kernel, and what pages ask by it."""
 
@@ -97,11 +106,11 @@ class PageLink:
         self._lock = threading.Lock()
         self._last_state: Message | None = None
         shell.kernel.comm_manager.register_comm(self._comm)
-        shell.events.register("post_run_cell", self._send_changed_state)
+        shell.events.register("post_run_cell", self._after_cell)
         self._send({"kind": "hello"})
 
     def close(self) -> None:
-        self._shell.events.unregister("post_run_cell", self._send_changed_state)
+        self._shell.events.unregister("post_run_cell", self._after_cell)
         self._send({"kind": "bye"})
         self._shell.kernel.comm_manager.unregister_comm(self._comm)
 
@@ -111,8 +120,10 @@ class PageLink:
     def _send_state(self) -> None:
         self._send_new_state(self._read_state())
 
-    def _send_changed_state(self, *_: object) -> None:
-        """After each cell; until a page has asked, nobody is told."""
+    def _after_cell(self, result: Any) -> None:
+        """Send a state that the cell has changed; until a page has asked, nobody is told."""
+        if result.error_in_exec is not None:
+            _note_refusal(result.error_in_exec)
         if self._last_state is None:
             return
         state = self._read_state()

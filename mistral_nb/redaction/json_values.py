@@ -127,7 +127,7 @@ class _Copier:
 
 
 def _free(name: Any, changed: Any, taken: dict[Any, Any]) -> Any:
-    """The changed name, told apart from one that became the same."""
+    """The changed name, distinguished from one that became the same."""
     if not isinstance(name, str):
         return name
     free, number = changed, 1

@@ -1,6 +1,6 @@
 """Retired and compromised keys that are still stored, to ask Mistral whether they were deleted there.
 
-A compromised key is stored under a name that is no workspace's. Both go when Mistral refuses them.
+A compromised key is stored under a name that no workspace has. Both go when Mistral refuses them.
 """
 
 from mistral_nb.errors import StoreError

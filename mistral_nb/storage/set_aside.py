@@ -74,7 +74,7 @@ class SetAside:
         return tuple(sorted(self._items.index.read().set_aside, key=lambda entry: entry.taken, reverse=True))
 
     def put(self, key: Key, place: RemovalPlace) -> AsideEntry:
-        """Set ``key`` aside before it is taken out of a file; one that is set aside already is noted anew.
+        """Set ``key`` aside before it is taken out of a file; one that is set aside already is noted again.
 
         Raises `NotSetAside` with the reason: nothing was changed.
         """
@@ -104,7 +104,7 @@ class SetAside:
     def drop(self, entry: AsideEntry) -> None:
         """Delete one; its item goes at the latest with the next deletions. Raises a `StoreError`, as `Index.edit`.
 
-        Raises `ConcurrentChange` for one that was noted anew since ``entry`` was read: that may be its only copy.
+        Raises `ConcurrentChange` for one that was noted again since ``entry`` was read: that may be its only copy.
         """
         left = drop(self._items, entry.fingerprint, lambda now: now == entry)
         if left:
@@ -266,7 +266,7 @@ def seconds_since(entry: AsideEntry, now: datetime) -> float:
 
 
 def _now() -> str:
-    """As `utc_timestamp`, in microseconds: two removals are told apart, see `SetAside.drop`."""
+    """As `utc_timestamp`, in microseconds: distinguishes two removals, see `SetAside.drop`."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 

@@ -183,7 +183,7 @@ def test_a_tail_that_two_keys_share_is_asked_about(org: Organisation, new_contex
     with open(org.environ["MISTRAL_NB_HOME"] + "/workspaces.json", "w") as file:
         file.write(forgotten)
     heads = sorted(issued.masked for issued in org.sandbox.admin.issued_keys().values())
-    unsure = new_context("cli", verify=without_identity)
+    unsure = new_context("cli", ask_api=without_identity)
     with pytest.raises(CannotAsk, match="Cannot ask which one should be replaced") as caught:
         act(unsure, "rotate", workspace="prod", yes=True)
     assert all(head in str(caught.value) for head in heads)
@@ -196,8 +196,8 @@ def test_a_tail_that_two_keys_share_is_asked_about(org: Organisation, new_contex
         return next(choice for choice in ask.choices if choice.startswith(f"{twin.reveal()[:4]}..."))
 
     with pytest.raises(AdminFailed, match="starts differently"):
-        act(new_context("cli", verify=without_identity), "rotate", {"which key": the_twin}, workspace="prod", yes=True)
-    act(new_context("cli", verify=without_identity), "rotate", {"which key": ours}, workspace="prod", yes=True)
+        act(new_context("cli", ask_api=without_identity), "rotate", {"which key": the_twin}, workspace="prod", yes=True)
+    act(new_context("cli", ask_api=without_identity), "rotate", {"which key": ours}, workspace="prod", yes=True)
     assert twin.fingerprint in org.sandbox.issued_keys()
     assert org.key.fingerprint not in org.sandbox.issued_keys()
 

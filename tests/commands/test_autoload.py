@@ -34,7 +34,7 @@ def test_a_new_kernel_is_guarded_until_it_is_removed(new_context: NewContext, en
     env = environ | {"MISTRAL_API_KEY": key.reveal()}
     act(new_context("cli"), "autoload")
     with start_kernel(env) as kernel:
-        assert kernel.run(LOADED).results[0]["text/plain"] == "(True, [])"
+        assert kernel.run(LOADED).results[0]["text/plain"] == "(True, ['mistral_nb'])"
         assert kernel.run(PRINT).text == f"{MARKER}\n"
     act(new_context("cli"), "autoload", remove=True)
     assert not written(environ).exists()

@@ -33,6 +33,7 @@ def test_it_runs_the_main_workflow_and_leaves_nothing_behind(environ: dict[str, 
     ):
         assert f"{part}" in shown
     assert "\n           ! " not in shown, "no warning in status"
+    assert "NOT covered" not in shown
     assert _files(temporary) == []
     assert _files(Path(environ["HOME"])) == before
 

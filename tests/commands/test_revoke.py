@@ -37,9 +37,9 @@ def test_it_is_out_of_environment_and_workspace_before_mistral_is_asked(
 
     def verify(key: Key, base: str):
         states.append((dict(environ), context.read_index()))
-        return Context().verify(key, base)
+        return Context().ask_api(key, base)
 
-    context.verify = verify
+    context.ask_api = verify
     acted = act(context, "revoke", workspace="prod")
     ((seen_environ, contents),) = states
     assert leaked.reveal() not in seen_environ.values()

@@ -367,13 +367,13 @@ def test_every_key_is_in_seen_before_it_is_asked_about_or_stored(new_context: Ne
     key = sandbox.make_key()
     context = new_context()
     noted: list[bool] = []
-    real = context.verify
+    real = context.ask_api
 
     def verify(key_asked: object, base: str) -> object:
         noted.append(key.fingerprint in context.read_index().remembered)
         return real(key_asked, base)
 
-    context.verify = verify
+    context.ask_api = verify
     act(context, "switch", {"key": key, **NEW})
     assert noted == [True]
 

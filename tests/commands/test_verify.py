@@ -48,8 +48,8 @@ def test_a_key_from_the_environment_is_verified_and_nothing_is_recorded(
 def test_another_workspace_than_recorded_is_reported(new_context: NewContext, sandbox: Sandbox) -> None:
     act(new_context(), "login", {"key": sandbox.make_key(workspace="Research"), "expires": ""}, workspace="dev")
     context = new_context()
-    real = context.verify
-    context.verify = lambda key, base: replace(real(key, base), identity=Identity(workspace="Sales"))
+    real = context.ask_api
+    context.ask_api = lambda key, base: replace(real(key, base), identity=Identity(workspace="Sales"))
     acted = act(context, "verify")
     assert "workspace Sales, earlier Research" in acted.shown
 

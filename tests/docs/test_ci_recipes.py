@@ -1,4 +1,4 @@
-"""The README's recipes for CI, as plain scripts: they pass on a clean repository, and fail on a revoked key."""
+"""The recipes for CI in README and docs/git.md, as scripts: clean repositories pass, one with a revoked key fails."""
 
 import os
 import subprocess
@@ -13,12 +13,13 @@ from support.git_repos import Repo, git_environment, notebook
 from support.keys import make_key
 from support.requirements import need
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(sys.executable).parent
 
 
 def recipes() -> dict[str, list[str]]:
-    blocks = [part.partition("```")[0] for part in README.split("```yaml\n")[1:]]
+    pages = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/git.md")]
+    blocks = [part.partition("```")[0] for page in pages for part in page.split("```yaml\n")[1:]]
     documents = {block.splitlines()[0].removeprefix("# "): yaml.safe_load(block) for block in blocks}
     steps = documents[".github/workflows/keys.yml"]["jobs"]["scan"]["steps"]
     return {

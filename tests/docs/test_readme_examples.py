@@ -46,18 +46,11 @@ def test_the_first_cell_gives_a_client_that_works(environ: dict[str, str], sandb
     assert not any(key.reveal() in message for message in kernel.messages)
 
 
-@pytest.mark.slow_except("docs/")
-@pytest.mark.parametrize("page", ["README.md", "docs/keys.md"])
-def test_the_life_of_a_key_as_it_is_shown(page: str, environ: dict[str, str], sandbox: Sandbox) -> None:
-    (block,) = [block for block in blocks(page, "python") if "rotate prod" in block]
+def test_the_life_of_a_key_as_it_is_shown(environ: dict[str, str], sandbox: Sandbox) -> None:
+    (block,) = [block for block in blocks("docs/keys.md", "python") if "rotate prod" in block]
     old, new = sandbox.make_key("prod"), sandbox.make_key("prod")
-    answers = {
-        "login": [old.reveal()],
-        "prod": ["yes"],
-        "rotate": [new.reveal(), ""],
-        "verify": [],
-        "revoke": ["yes", "no"],
-    }
+    answers = {"login": [old.reveal()], "prod": ["yes"], "rotate": [new.reveal(), ""], "verify": []}
+    answers["revoke"] = ["yes", "no"]
     with start_kernel(environ) as kernel:
         kernel.run("%load_ext mistral_nb")
         for line in lines(block):
@@ -68,50 +61,64 @@ def test_the_life_of_a_key_as_it_is_shown(page: str, environ: dict[str, str], sa
     assert [seen[key.fingerprint].state for key in (old, new)] == ["retired", "compromised"]
 
 
-# What each command gives in a repository whose notebooks and whose history hold a key.
+# What each command exits with in a repository whose notebooks and whose history hold a key.
 CODES = {
+    "mistral-nb login dev": 0,
+    "mistral-nb status": 0,
+    "mistral-nb run dev -- python app.py": 0,
     "mistral-nb scan": 1,
     "mistral-nb scrub analysis.ipynb": 0,
-    "mistral-nb scrub - < in.ipynb > out.ipynb": 0,
     "mistral-nb protect": 0,
     "mistral-nb protect --status": 1,  # tracked files hold one
     "mistral-nb protect --pre-push": 0,
     "mistral-nb scan --git-history": 1,
 }
+APP = "import os, sys; print('app.py was given', os.environ['MISTRAL_API_KEY'][-4:], file=sys.stderr)"
 
 
 @pytest.mark.slow_except("docs/")
 @pytest.mark.parametrize("page", ["README.md", "docs/git.md"])
-def test_the_shell_commands_work(page: str, tmp_path: Path) -> None:
+def test_the_shell_commands_work(page: str, environ: dict[str, str], sandbox: Sandbox, tmp_path: Path) -> None:
     need("git")
-    env = git_environment(tmp_path)
+    env = environ | git_environment(tmp_path / "git")
+    env |= {name: environ[name] for name in environ if name.startswith("MISTRAL")}
     env |= {"PATH": f"{SCRIPTS}{os.pathsep}{env['PATH']}"}
-    repo, key = Repo(tmp_path / "repo", env), make_key()
-    for name in ("analysis.ipynb", "in.ipynb"):
-        repo.write(name, notebook(f"MISTRAL_API_KEY = '{key.reveal()}'"))
+    repo, key, stored = Repo(tmp_path / "repo", env), make_key(), sandbox.make_key("dev")
+    repo.write("analysis.ipynb", notebook(f"MISTRAL_API_KEY = '{key.reveal()}'"))
+    repo.write("app.py", APP.encode())
     repo.commit("with keys")
+    said = {}
     (block,) = [block for block in blocks(page, "sh") if "mistral-nb protect" in block]
     for line in lines(block):
         done = subprocess.run(
-            ["bash", "-c", line], cwd=repo.path, env=env, capture_output=True, text=True, timeout=60, check=False
+            ["bash", "-c", line],
+            cwd=repo.path,
+            env=env,
+            input=stored.reveal(),
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         command = line.partition("#")[0].strip()
-        assert done.returncode == CODES[command], (line, done.stdout, done.stderr)
-        assert key.reveal() not in done.stdout + done.stderr
+        said[command] = done.stdout + done.stderr
+        assert done.returncode == CODES[command], (line, said[command])
+        assert not any(one.reveal() in said[command] for one in (key, stored))
     other = make_key()
     repo.write("new.ipynb", notebook(f"MISTRAL_API_KEY = '{other.reveal()}'"))
     repo.commit("protected by now")
     assert MARKER.encode() in repo.blob("HEAD:new.ipynb")
     assert other.reveal().encode() in repo.read("new.ipynb")
     if page == "README.md":
-        assert MARKER.encode() in repo.read("out.ipynb")
-        assert key.reveal().encode() in repo.read("in.ipynb")
+        assert len(said) == 6
+        assert f"app.py was given {stored.tail}" in said["mistral-nb run dev -- python app.py"]
+        assert MARKER.encode() in repo.read("analysis.ipynb")
 
 
 def test_a_key_from_a_password_manager_is_read_from_standard_input(
     environ: dict[str, str], sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    (line,) = re.findall(r"`(op read [^`]+)`", " ".join((ROOT / "README.md").read_text(encoding="utf-8").split()))
+    text = (ROOT / "docs/installation.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"`(op read [^`]+)`", " ".join(text.split()))
     key = sandbox.make_key("dev")
     manager = tmp_path / "bin" / "op"
     manager.parent.mkdir()
@@ -124,7 +131,7 @@ def test_a_key_from_a_password_manager_is_read_from_standard_input(
 
 def test_every_block_is_tested_or_excluded_with_a_reason() -> None:
     """Not run above: installation, and what only a notebook page shows."""
-    elsewhere = ("pip install", "%mistral_key --widget", "c.Exporter.preprocessors")  # and test_card, test_exporter
+    elsewhere = ("pip install", "c.Exporter.preprocessors")  # and test_card, test_exporter
     elsewhere += ("app.py was not started", "importtime")  # test_reference_pages
     tried = ("rotate prod", "mistral-nb protect", "Mistral()")
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):

@@ -16,7 +16,7 @@ import pytest
 
 from mistral_nb.admin.remote_list import STATUSES
 from mistral_nb.api.verdict import VerdictKind
-from mistral_nb.command_table import CLI, COMMANDS
+from mistral_nb.command_table import CLI, COMMANDS, MAGIC
 from mistral_nb.errors import MistralNbError
 from support.commands import act
 
@@ -60,6 +60,15 @@ def test_the_links_of_a_page_lead_somewhere(name: str) -> None:
         assert file.exists(), target
         if anchor:
             assert anchor in anchors(file.read_text(encoding="utf-8")), f"{target}#{anchor}"
+
+
+def test_the_table_of_sub_commands_is_the_one_in_the_code() -> None:
+    lines = ["| sub-command | `%mistral_key` | `mistral-nb` | does |", "|---|---|---|---|"]
+    for command in COMMANDS:
+        ticks = ("✓" if host in command.hosts else "" for host in (MAGIC, CLI))
+        usage = command.usage().replace("|", "\\|")
+        lines.append(f"| `{usage}` | {' | '.join(ticks)} | {command.summary} |")
+    assert "\n".join(lines) in page("docs/command-line.md")
 
 
 class TestExitCodes:

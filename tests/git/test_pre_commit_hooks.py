@@ -178,9 +178,31 @@ def test_a_key_in_the_part_that_is_not_staged_does_not_stop_the_commit(make_repo
     assert repository.committed("partly staged.ipynb") == holding("nothing")
 
 
-def test_the_manifest_is_valid_and_named_in_the_readme() -> None:
+def test_the_manifest_is_valid_and_named_in_the_docs() -> None:
     subprocess.run(
         [sys.executable, "-m", "pre_commit", "validate-manifest", ".pre-commit-hooks.yaml"], cwd=ROOT, check=True
     )
     for name in HOOKS:
-        assert f"id: {name}" in (ROOT / "README.md").read_text(encoding="utf-8")
+        assert f"id: {name}" in (ROOT / "docs/git.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_readme_s_settings_work_as_they_are_printed(make_repository: Any, key: Key) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (settings,) = [part.partition("```")[0] for part in text.split("```yaml\n")[1:] if "pre-commit-config" in part]
+    repository = make_repository(*HOOKS)
+    repository.env["PATH"] = f"{SCRIPT.parent}{os.pathsep}{repository.env['PATH']}"
+    (repository.folder / ".pre-commit-config.yaml").write_text(settings)
+    (repository.folder / "a.ipynb").write_text(holding(key.reveal()))
+    (repository.folder / ".env").write_text(f"MISTRAL_API_KEY={key.reveal()}")
+    repository.git("add", ".")
+    done = repository.commit()
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert said.count("Failed") == 2
+    assert key.reveal() not in said
+    assert MARKER in (repository.folder / "a.ipynb").read_text()
+    (repository.folder / ".env").unlink()
+    repository.git("add", "-A")
+    assert repository.commit().returncode == 0
+    assert key.reveal() not in repository.committed("a.ipynb")

@@ -146,7 +146,7 @@ def test_a_remembered_key_in_a_cell_is_recognised_whatever_its_shape(world, alph
         kernel.run("%load_ext mistral_nb")
         ran = kernel.run(f"mistral_key = '{typed}'; print(mistral_key)")
         assert ran.text == f"{MARKER}\n"
-        assert f"This cell contains a key, …{typed[-4:]}, in plain text." in ran.stderr
+        assert f"This cell contains a key, …{typed[-4:]}, in plain text." in ran.shown
         assert typed not in "".join(kernel.messages)
         ran = kernel.run(f"mistral_key = '{unknown}'; print(mistral_key)")
         assert (ran.text, ran.stderr) == (f"{unknown}\n", "")

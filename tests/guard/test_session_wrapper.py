@@ -146,7 +146,7 @@ for t in threads: t.join()
     for n in range(20):
         assert all(f"<{n}.{m}>" in ran.text for m in range(50))
     assert ran.text.count(MARKER) == 1000
-    assert len(ran.results) == 100
+    assert [MARKER in bundle["text/plain"] for bundle in ran.results].count(True) == 100
 
 
 def test_sixty_forked_children_end_and_none_shows_the_key(recorder):
@@ -224,11 +224,11 @@ def test_a_literal_is_reported_once_per_cell_before_the_cell_runs(kernel):
     code = f"client = dict(server='mistral', api_key='{typed}'); print('ran')"
     ran = kernel.run(code)
     note = f"This cell contains a key, …{typed[-4:]}, in plain text."
-    assert note in ran.stderr
-    assert "%mistral_key" in ran.stderr
-    assert ran.text == "ran\n"
-    assert note not in kernel.run(code).stderr
-    assert note in kernel.run(f"# another cell of mistral\nx = '{typed}'").stderr
+    assert note in ran.results[0]["text/plain"]
+    assert "%mistral_key" in ran.results[0]["text/html"]
+    assert (ran.text, ran.stderr) == ("ran\n", "")
+    assert note not in kernel.run(code).shown
+    assert note in kernel.run(f"# another cell of mistral\nx = '{typed}'").shown
     assert "In[-2]" not in kernel.run("print(len(In))").stderr
 
 
@@ -240,7 +240,7 @@ def test_a_revoked_key_in_a_cell_is_not_offered_for_keeping(kernel):
         f"Index(data_folder(os.environ)).remember(Key(''.join({list(typed)!r})), 'compromised')"
     )
     assert not ran.error, ran.shown
-    said = kernel.run(f"client = dict(server='mistral', api_key='{typed}')").stderr
+    said = kernel.run(f"client = dict(server='mistral', api_key='{typed}')").shown
     assert f"…{typed[-4:]}, which was revoked here as leaked." in said
     assert "%mistral_key login" not in said
 

@@ -61,7 +61,7 @@ class Life(RuleBasedStateMachine):
         shutil.rmtree(self.home)
 
     def context(self, left: int | None = None) -> Context:
-        context = Context("magic", self.environ, self.home, verify=self.ask)
+        context = Context("magic", self.environ, self.home, ask_api=self.ask)
         vault = Vault(self.home, Secret(PASSPHRASE), KdfParameters(8, 1, 1))
         context.__dict__ |= {"stores": {"file": vault, "memory": MemoryStore()}, "index": FragileIndex(self.home)}
         context.index.left = left  # type: ignore[attr-defined]

@@ -75,8 +75,8 @@ def test_where_the_api_is_another_host_s_its_key_is_offered(
     key = sandbox.make_key()
     environ |= {"AZURE_MISTRAL_API_KEY": key.reveal(), "MISTRAL_NB_API": "https://models.azure.example"}
     context = new_context(interactive=True)
-    real = context.verify
-    context.verify = lambda key, _: real(key, sandbox.url)
+    real = context.ask_api
+    context.ask_api = lambda key, _: real(key, sandbox.url)
     act(context, "switch", {"host": "yes", "offer": "yes", **NAMED})
     assert environ["MISTRAL_API_KEY"] == key.reveal()
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from mistral_nb.command_table import MAGIC, commands_for
 from mistral_nb.sandbox.sandbox import Sandbox
 from support.commands import PASSPHRASE
 from support.kernels import INTERRUPT, RealKernel, clean_environment, start_kernel, vault_environment
@@ -143,7 +142,7 @@ def test_wrong_input_gets_one_line_with_a_suggestion(line: str, says: str, uncha
 @pytest.mark.slow
 @pytest.mark.parametrize("line", ["help rotate", "rotate --help", "rotate dev -h"])
 def test_the_options_of_a_sub_command_are_shown_by_help(line: str, unchanged: RealKernel) -> None:
-    told = unchanged.run(f"%mistral_key {line}", allow_stdin=False).text
+    told = unchanged.run(f"%mistral_key {line}\n1", allow_stdin=False).results[0]["text/plain"]
     assert "    %mistral_key rotate [WORKSPACE]" in told
     assert "--keep-old" in told
 
@@ -177,14 +176,19 @@ def test_magics_return_nothing_but_for_reports(kernel: RealKernel, sandbox: Sand
         assert key.reveal() not in json.dumps(ran.messages)
 
 
-@pytest.mark.slow
-def test_tab_completes_sub_commands_workspaces_and_flags(kernel: RealKernel, sandbox: Sandbox) -> None:
-    kernel.run("%mistral_key login staging", answers=[sandbox.make_key().reveal(), ""])
-    offered = kernel.complete("%mistral_key ")
-    assert {*commands_for(MAGIC), "staging"} <= set(offered)
-    assert "status" in kernel.complete("%mistral_key sta")
-    assert "staging" in kernel.complete("%mistral_key logout ")
-    assert "--expires" in kernel.complete("%mistral_key login --")
+def test_the_name_is_at_hand_after_loading_unless_it_is_somebody_elses(environ: Env) -> None:
+    with start_kernel(environ) as kernel:
+        assert kernel.run("mistral_nb.redact('a')").error.name == "NameError"  # the control
+        kernel.run(LOAD)
+        assert kernel.run("print(mistral_nb.redact('a'))\n%who").text == "a\nInteractive namespace is empty.\n"
+        kernel.run("mistral_nb = 5\n%reload_ext mistral_nb")
+        assert kernel.run("print(mistral_nb)").text == "5\n"
+
+
+def test_a_question_mark_shows_how_it_is_used(unchanged: RealKernel) -> None:
+    shown = "".join(unchanged.run("%mistral_key?").messages)
+    assert "%mistral_key login WORKSPACE" in shown
+    assert "no docstring" not in shown
 
 
 def test_loading_asks_nothing_opens_nothing_and_says_nothing(environ: Env) -> None:

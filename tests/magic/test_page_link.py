@@ -231,6 +231,25 @@ def test_the_state_is_sent_after_a_cell_that_changed_it_and_not_after_others(pag
     assert state["key"] is None
 
 
+def test_a_request_that_mistral_refuses_is_told_to_the_pages_until_a_key_is_accepted(page, kernel):
+    key = kernel.sandbox.make_key()
+    page.kind("done", n=page.keep(key, "deleted"))
+    assert page.state()["key"]["refused"] is False
+    ask = f"""
+import httpx, os
+headers = {{"Authorization": f"Bearer {{os.environ['MISTRAL_API_KEY']}}"}}
+httpx.get("{kernel.sandbox.url}/v1/models", headers=headers).raise_for_status()
+"""
+    assert kernel.run(ask).status == "ok"
+    kernel.sandbox.revoke(key)
+    ran = kernel.run(ask)
+    assert ran.error.name == "HTTPStatusError"
+    (state,) = [json.loads(text)["content"]["data"] for text in ran.messages if f'"{TARGET}"' in text]
+    assert (state["key"]["tail"], state["key"]["refused"]) == (key.tail, True)
+    page.kind("done", n=page.keep(kernel.sandbox.make_key(), "replaced"))
+    assert page.state()["key"]["refused"] is False
+
+
 @pytest.mark.skipif(ipykernel.version_info[0] < 7, reason="ipykernel 6 has no subshells")
 def test_a_key_is_kept_while_a_cell_runs(kernel):
     kernel.client.control_channel.send(kernel.client.session.msg("create_subshell_request", {}))

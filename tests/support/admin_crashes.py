@@ -42,7 +42,7 @@ ENDED = ("done", "raised")
 
 def new_context(home):
     """As a new process has it."""
-    context = Context(environ=os.environ, folder=os.path.join(home, "empty"), verify=ask)
+    context = Context(environ=os.environ, folder=os.path.join(home, "empty"), ask_api=ask)
     store = Vault(home, Secret("a passphrase"), CHEAP)
     context.__dict__["stores"] = {"file": store, "memory": MemoryStore()}
     context.__dict__["index"] = Index(home)

@@ -57,6 +57,25 @@ class Server:
     folder: Path
     log: Path
     settings: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    def kill(self) -> None:
+        """End it as a crash does; its kernels end when they see that. Pages stay open."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def stop(self) -> None:
+        process, self.process = self.process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(15 * PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
     def ask(self, path: str, method: str = "GET", body: object = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
@@ -67,7 +86,7 @@ class Server:
         return json.loads(text) if text else None
 
     def shut_down_kernels(self) -> None:
-        for session in self.ask("sessions"):
+        for session in self.ask("sessions") if self.process else ():
             self.ask(f"sessions/{session['id']}", "DELETE")
 
     def set(self, name: str, **values: object) -> None:
@@ -111,17 +130,12 @@ def start_server(env: dict[str, str], folder: Path, *more: str) -> Iterator[Serv
     )
     argv = [sys.executable, "-m", "jupyterlab", *options, "--ServerApp.log_level=DEBUG", f"--notebook-dir={folder}"]
     with server.log.open("wb") as log:
-        process = subprocess.Popen(argv, env=env, cwd=folder, stdout=log, stderr=log)
+        server.process = subprocess.Popen(argv, env=env, cwd=folder, stdout=log, stderr=log)
     try:
-        _wait_for(server, process)
+        _wait_for(server, server.process)
         yield server
     finally:
-        process.terminate()
-        try:
-            process.wait(15 * PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        server.stop()
 
 
 def _wait_for(server: Server, process: subprocess.Popen[bytes]) -> None:
@@ -242,6 +256,14 @@ def open_notebook(
     finally:
         context.close()
         server.shut_down_kernels()
+
+
+def open_again(notebook: Notebook, lab: bool) -> Notebook:
+    """The same notebook in one more page of this browser; it closes with the first."""
+    other = Notebook(notebook.page.context.new_page(), notebook.server, notebook.name)
+    other.page.on("websocket", lambda socket: _record(socket, other.frames))
+    visit(other, lab)
+    return other
 
 
 def visit(notebook: Notebook, lab: bool) -> None:

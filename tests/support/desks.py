@@ -12,6 +12,11 @@ _REACH = f"""async () => {{
   const {{ linkFor }} = await import(new URL("kernel_link.js", address).href);
   return linkFor({_PANEL}).reach;
 }}"""
+_REMEMBERED = """async () => {
+  const address = [...document.scripts].map(({src}) => src).find((src) => src.includes("mistral-nb/page/"));
+  const { serverFacts } = await import(new URL("server_facts.js", address).href);
+  return serverFacts().facts.remembered.map(({ fingerprint }) => fingerprint);
+}"""
 _MODELS = """() => {
   const found = [];
   for (const widget of window.jupyterapp.shell.widgets("main")) {
@@ -25,10 +30,13 @@ _MODELS = """() => {
 }"""
 
 
-class PageWatch:
-    """Where a page can leak: its documents, requests and console, beside all files and frames."""
+def wait_reach(notebook: Notebook, reach: str) -> None:
+    """Until the page's link says this of the kernel: none, looking, absent or ready. A kernel may have to start."""
+    notebook.wait(lambda: notebook.page.evaluate(_REACH) == reach, timeout=40)
 
-    """Records, from now on, what a notebook's page sends and logs."""
+
+class PageWatch:
+    """Where a page can leak: its documents, requests and console, beside all files and frames; from now on."""
 
     def __init__(self, notebook: Notebook) -> None:
         self._notebook = notebook
@@ -63,6 +71,11 @@ class Desk:
     def run(self, cell: int) -> None:
         self.notebook.run(cell)
         self.notebook.wait_done(cell)
+
+    def load(self, cell: int = 0) -> None:
+        """Run the cell with ``%load_ext mistral_nb``, and wait until the page has found it in the kernel."""
+        self.run(cell)
+        self.wait_reach("ready")
 
     def paste(self, text: str, cell: int, before: int = 0) -> None:
         """Paste at the end of a cell, ``before`` characters to the left."""
@@ -106,14 +119,17 @@ class Desk:
 
     def can_keep(self, key: Key, cell: int, before: int) -> None:
         """Paste, and see that it can be kept; nothing is kept."""
-        self.notebook.wait(lambda: self.kernel_reach() == "ready")
+        self.wait_reach("ready")
         self.paste(key.reveal(), cell, before)
         self.dialog.get_by_role("button", name="Keep it").wait_for()
         self.press("Cancel")
 
-    def kernel_reach(self) -> str:
-        """What the page's link says of the kernel: none, looking, absent or ready."""
-        return str(self.page.evaluate(_REACH))
+    def wait_reach(self, reach: str) -> None:
+        wait_reach(self.notebook, reach)
+
+    def wait_remembered(self, key: Key) -> None:
+        """Until the page knows that this machine remembers the key."""
+        self.notebook.wait(lambda: key.fingerprint in self.page.evaluate(_REMEMBERED))
 
     def execute(self, command: str) -> None:
         """Begin a command; one that shows a dialog ends with it."""

@@ -68,7 +68,7 @@ class World:
 
     def context(self):
         """As a new process has it."""
-        context = Context(environ=os.environ, folder=os.path.join(self.home, "empty"), verify=ask)
+        context = Context(environ=os.environ, folder=os.path.join(self.home, "empty"), ask_api=ask)
         store = (
             Vault(self.home, Secret("a passphrase"), CHEAP)
             if self.kind == "vault"

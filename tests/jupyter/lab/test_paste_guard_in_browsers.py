@@ -57,7 +57,7 @@ def desk(request, world) -> Iterator[Desk]:
 @pytest.mark.slow_except("lab")
 def test_a_pasted_key_is_kept_and_is_nowhere_in_the_page(desk, world):
     key = world.sandbox.make_key()
-    desk.run(LOAD)
+    desk.load(LOAD)
     desk.paste(key.reveal(), CLIENT, 2)
     desk.dialog.wait_for()
     assert f"…{key.tail}" in desk.dialog.inner_text()
@@ -68,10 +68,11 @@ def test_a_pasted_key_is_kept_and_is_nowhere_in_the_page(desk, world):
     desk.page.keyboard.press("Control+V")  # the focus is in the editor again
     desk.dialog.wait_for()
     desk.page.keyboard.press("Enter")
-    desk.notice(f"…{key.tail}")
-    assert desk.source(CLIENT).startswith("%mistral_key ")  # above the cell that it was pasted into
+    desk.notebook.wait(
+        lambda: desk.source(CLIENT).startswith("%mistral_key ")
+    )  # above the cell that it was pasted into
     assert desk.source(CLIENT + 1) == CELLS[CLIENT]
-    assert f"…{key.tail}" in desk.page.locator(STATUS).inner_text()
+    desk.page.locator(STATUS, has_text=f"…{key.tail}").wait_for()
     desk.notebook.run(SHOW + 1)
     desk.notebook.wait_done(SHOW + 1)
     assert desk.notebook.output(SHOW + 1).strip() == key.fingerprint
@@ -87,7 +88,7 @@ def _check_controls(desk: Desk) -> None:
     other = make_text()
     desk.paste(other, CLIENT + 1, 2)
     desk.press("Paste anyway")
-    assert other in desk.source(CLIENT + 1)
+    desk.notebook.wait(lambda: other in desk.source(CLIENT + 1))
     desk.save()
     found = set(desk.search(other))
     assert {"models", "page", str(desk.notebook.file)} <= found
@@ -106,17 +107,18 @@ def lab(world) -> Iterator[Desk]:
 def test_a_kernel_without_mistral_nb_a_restart_and_a_reload(lab, world):
     """Each says what is missing before anything is chosen; after %load_ext a key can be kept."""
     key = world.sandbox.make_key()
+    lab.wait_reach("absent")
     lab.paste(key.reveal(), CLIENT, 2)
     lab.dialog.get_by_text("mistral_nb is not loaded in this notebook's kernel").wait_for()
     assert lab.dialog.get_by_role("button", name="Keep it").count() == 0
     lab.page.keyboard.press("Enter")  # the default is Cancel
     lab.wait_closed()
     assert lab.source(CLIENT) == CLIENT_CODE
-    lab.run(LOAD)
+    lab.load(LOAD)
     lab.can_keep(key, CLIENT, 2)
     lab.notebook.restart_kernel()
-    lab.notebook.wait(lambda: lab.kernel_reach() == "absent", timeout=40)
-    lab.run(LOAD)
+    lab.wait_reach("absent")
+    lab.load(LOAD)
     lab.can_keep(key, CLIENT, 2)
     lab.save()
     visit(lab.notebook, lab=True)
@@ -127,7 +129,7 @@ def test_a_kernel_without_mistral_nb_a_restart_and_a_reload(lab, world):
 @pytest.mark.slow
 def test_without_a_kernel_the_dialog_says_so(lab):
     lab.notebook.server.shut_down_kernels()
-    lab.notebook.wait(lambda: lab.kernel_reach() == "none")
+    lab.wait_reach("none")
     lab.paste(make_text(), CLIENT, 2)
     lab.dialog.get_by_text("This notebook has no kernel").wait_for()
     lab.press("Cancel")
@@ -137,7 +139,7 @@ def test_without_a_kernel_the_dialog_says_so(lab):
 def test_a_key_is_kept_while_a_cell_runs_and_its_call_is_inserted(lab, world):
     """The cell ends by the key alone."""
     key = world.sandbox.make_key()
-    lab.run(LOAD)
+    lab.load(LOAD)
     lab.go_to(SHOW)
     lab.page.keyboard.press("Control+A")
     lab.page.keyboard.insert_text("import os, time\nwhile 'MISTRAL_API_KEY' not in os.environ: time.sleep(0.01)")
@@ -154,8 +156,7 @@ def test_a_key_is_kept_while_a_cell_runs_and_its_call_is_inserted(lab, world):
 @pytest.mark.slow
 def test_what_is_pasted_beside_a_key_that_is_kept_is_inserted(lab, world):
     key, other = world.sandbox.make_key(), make_text()
-    lab.run(LOAD)
-    lab.notebook.wait(lambda: lab.kernel_reach() == "ready")
+    lab.load(LOAD)
     lab.go_to(LAST)
     lab.page.keyboard.press("Control+A")
     lab.paste(f"a = Mistral(api_key='{key.reveal()}')\nb = Mistral(api_key='{other}')", LAST)
@@ -172,7 +173,7 @@ def test_what_is_pasted_beside_a_key_that_is_kept_is_inserted(lab, world):
 def test_a_refused_key_is_asked_about_and_not_kept(lab, world):
     key = world.sandbox.make_key()
     world.sandbox.revoke(key)
-    lab.run(LOAD)
+    lab.load(LOAD)
     lab.paste(key.reveal(), CLIENT, 2)
     lab.press("Keep it")
     lab.dialog.get_by_text("Keep it anyway?").wait_for()
@@ -185,12 +186,12 @@ def test_a_refused_key_is_asked_about_and_not_kept(lab, world):
 @pytest.mark.slow
 def test_a_key_that_came_another_way_is_told_and_can_be_taken_out(lab, world):
     key = world.sandbox.make_key()
-    lab.run(LOAD)
+    lab.load(LOAD)
     lab.go_to(CLIENT, 2)
     lab.page.evaluate("(text) => navigator.clipboard.writeText(text)", key.reveal())
     lab.page.evaluate("() => window.jupyterapp.commands.execute('notebook:paste-text')")
     notice = lab.notice(f"A Mistral key, …{key.tail}, is in")
-    assert key.reveal() in lab.source(CLIENT)
+    assert key.reveal() in lab.model_source(CLIENT)
     assert "models" in lab.search(key.reveal())
     notice.get_by_role("button", name="Keep it and take it out").click()
     lab.notebook.wait(lambda: lab.source(CLIENT + 1) == CLIENT_CODE)
@@ -254,4 +255,4 @@ def test_in_a_text_file_it_asks_as_well(lab):
     lab.dialog.get_by_text("A key is kept by a notebook's kernel").wait_for()
     assert lab.search(key) == []
     lab.press("Paste anyway")
-    assert key in editor.inner_text()
+    lab.notebook.wait(lambda: key in editor.inner_text())

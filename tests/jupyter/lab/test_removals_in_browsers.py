@@ -1,7 +1,6 @@
 """After a save that removed a key: the notice, and the open document in line with what was saved."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +9,28 @@ import pytest
 from mistral_nb.api_key import MARKER, Key
 from mistral_nb.sandbox.sandbox import Sandbox
 from mistral_nb.storage.index import Index, Workspace
-from support.browsers import Notebook, Server, open_notebook, start_browser, start_server
+from support.browsers import Server, open_notebook, start_browser, start_server
 from support.commands import PASSPHRASE
+from support.desks import wait_reach
 from support.kernels import clean_environment, vault_environment
 from support.keys import make_key
+from support.removals import (
+    DIRTY,
+    HISTORY,
+    PANEL,
+    code,
+    early_notices,
+    notices,
+    open_page,
+    press,
+    save,
+    source,
+    type_into,
+)
 from support.sandboxes import start_sandbox
 
 LAB = pytest.mark.parametrize("lab", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["lab", "notebook"])
 SETTINGS = "mistral-nb/plugin.jupyterlab-settings"
-PANEL = "[...window.jupyterapp.shell.widgets('main')].find((widget) => widget.context?.model?.cells)"
-DIRTY = f"() => {PANEL}.context.model.dirty"
-# All that the shared document holds, also what was deleted and not yet thrown away.
-HISTORY = f"""() => [...{PANEL}.context.model.sharedModel.ydoc.store.clients.values()].flat()
-  .map((item) => item.content?.str ?? JSON.stringify(item.content?.arr ?? '')).join('\\n')"""
 
 
 @pytest.fixture(scope="module")
@@ -46,54 +54,6 @@ def server(stored: Key, tmp_path_factory: Any) -> Iterator[Server]:
 def browser() -> Iterator[Any]:
     with start_browser() as started:
         yield started
-
-
-@contextlib.contextmanager
-def open_page(browser: Any, server: Server, sources: Sequence[str], *, lab: bool) -> Iterator[Notebook]:
-    """As `open_notebook`; notices stay until they are closed: their time is an animation."""
-    with open_notebook(browser, server, sources, lab=lab) as notebook:
-        notebook.page.add_style_tag(content=".Toastify__progress-bar { animation-play-state: paused !important }")
-        yield notebook
-
-
-def code(key: Key) -> str:
-    return f'client = Mistral(api_key="{key.reveal()}")'
-
-
-def type_into(notebook: Notebook, cell: int, text: str) -> None:
-    notebook.cell(cell).locator(".cm-content").click()
-    notebook.page.keyboard.insert_text(text)
-
-
-def save(notebook: Notebook) -> None:
-    """Save, and wait until the page has heard which keys that removed, if there was one in it."""
-    before = events(notebook)
-    has_key = notebook.page.evaluate(f"() => /[\\w]{{32}}/.test(JSON.stringify({PANEL}.context.model.toJSON().cells))")
-    notebook.save()
-    notebook.wait(lambda: events(notebook) > before or not has_key)
-
-
-def events(notebook: Notebook) -> int:
-    return sum(b"mistral-nb.invalid/removed" in frame for frame in notebook.frames)
-
-
-def source(notebook: Notebook, cell: int) -> str:
-    return notebook.page.evaluate(f"(index) => {PANEL}.context.model.cells.get(index).sharedModel.getSource()", cell)
-
-
-def notices(notebook: Notebook) -> list[str]:
-    """What is shown about keys, oldest first."""
-    shown = [toast.inner_text() for toast in notebook.page.locator(".Toastify__toast").all()]
-    return [text for text in shown if "kept out of" in text]
-
-
-def early_notices(notebook: Notebook) -> int:
-    """Those of a key that has just come into the document."""
-    return notebook.page.locator(".Toastify__toast", has_text="A Mistral key").count()
-
-
-def press(notebook: Notebook, label: str) -> None:
-    notebook.page.locator(".Toastify__toast").get_by_role("button", name=label, exact=True).click()
 
 
 @LAB
@@ -161,7 +121,7 @@ def test_a_key_that_was_set_aside_is_stored_on_a_click(with_vault: Any, browser:
     key = sandbox.make_key()
     with open_page(browser, server, ["", "%load_ext mistral_nb"], lab=True) as notebook:
         notebook.run(1)
-        notebook.wait_done(1)
+        wait_reach(notebook, "ready")
         type_into(notebook, 0, code(key))
         save(notebook)
         [text] = notebook.wait(lambda: notices(notebook))
@@ -182,6 +142,7 @@ def test_a_key_that_was_set_aside_is_stored_on_a_click(with_vault: Any, browser:
 def test_without_mistral_nb_in_the_kernel_it_says_what_to_do(with_vault: Any, browser: Any) -> None:
     server, sandbox, _ = with_vault
     with open_page(browser, server, ["", "'another cell'"], lab=True) as notebook:
+        wait_reach(notebook, "absent")
         type_into(notebook, 0, code(sandbox.make_key()))
         save(notebook)
         notebook.wait(lambda: notices(notebook))
@@ -210,7 +171,7 @@ def test_a_key_of_a_text_file_goes_to_a_kernel_that_was_named(with_vault: Any, b
     (server.folder / "app.py").write_text("# empty\n")
     with open_notebook(browser, server, ["%load_ext mistral_nb"], lab=True) as notebook:
         notebook.run(0)
-        notebook.wait_done(0)
+        wait_reach(notebook, "ready")
         notebook.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:open', {path: 'app.py'})")
         editor = notebook.page.locator(".jp-FileEditor .cm-content")
         editor.click()

@@ -22,6 +22,7 @@ CELLS = ("%load_ext mistral_nb", "x = ''", "import os; os.environ.pop('MISTRAL_A
 LOAD, CODE, UNSET, LAST = range(len(CELLS))
 SETTINGS = "mistral-nb/plugin.jupyterlab-settings"
 STATUS = ".mistral-nb-status"
+NOTICE = ".Toastify__toast"
 LABELS = ("Enter a Mistral Key…", "Switch Mistral Workspace…", "Mistral Key Status", "Scan This Notebook for Keys")
 
 
@@ -70,8 +71,7 @@ def enter(desk: Desk, key: str, workspace: str) -> None:
 
 def test_a_key_is_entered_shown_switched_and_unset(desk, world):
     first, second = world.sandbox.make_key(), world.sandbox.make_key()
-    desk.run(LOAD)
-    desk.notebook.wait(lambda: desk.kernel_reach() == "ready")
+    desk.load(LOAD)
     assert status(desk) == ""  # nothing of Mistral is here
     enter(desk, first.reveal(), "no name")
     desk.dialog.get_by_text("A workspace's name is").wait_for()  # and the key need not be entered again
@@ -94,11 +94,11 @@ def test_a_key_is_entered_shown_switched_and_unset(desk, world):
 def test_the_status_opens_by_a_click_and_can_be_read_aloud(lab, world):
     key = world.sandbox.make_key()
     Index(world.env["MISTRAL_NB_HOME"]).remember(key)
+    lab.wait_reach("absent")
     lab.execute("mistral-nb:status")
     lab.dialog.get_by_text("mistral_nb is not loaded in this notebook's kernel").wait_for()
     lab.dialog.get_by_role("button", name="Close").click()
-    lab.run(LOAD)
-    lab.notebook.wait(lambda: lab.kernel_reach() == "ready")
+    lab.load(LOAD)
     lab.execute("mistral-nb:enter-key")
     lab.dialog.wait_for()
     assert _violations(lab) == []
@@ -110,15 +110,28 @@ def test_the_status_opens_by_a_click_and_can_be_read_aloud(lab, world):
     assert _violations(lab) == []
     lab.page.keyboard.press("Escape")
     lab.dialog.wait_for(state="detached")
+    lab.wait_remembered(key)
     lab.paste(f"key = '{key.reveal()}'", LAST)
     lab.dialog.get_by_text("This is a Mistral API key").wait_for()  # though nothing here names Mistral
     assert _violations(lab) == []
     lab.page.keyboard.press("Escape")
 
 
+def test_the_notices_can_be_read_aloud(lab):
+    key = make_key()
+    lab.insert_cell(f"Mistral(api_key='{key.reveal()}')")
+    early = lab.notice(f"A Mistral key, …{key.tail}, is in")
+    assert early.get_by_role("button", name="Keep it and take it out").count() == 1
+    assert _violations(lab) == []
+    lab.save()
+    saved = lab.notice("was kept out of")
+    assert saved.get_by_role("button", name="Show").count() == 1
+    assert _violations(lab) == []
+
+
 def _violations(desk: Desk) -> list[Any]:
-    """What axe finds in the dialog and in the status item, and not in what is JupyterLab's own."""
-    for part in (".jp-Dialog-content", STATUS):
+    """What axe finds in the dialog, the notices and the status item, and not in what is JupyterLab's own."""
+    for part in (".jp-Dialog-content", NOTICE, STATUS):
         if desk.page.locator(part).count():
             found = Axe().run(desk.page, part)
             ours = [one for one in found.response["violations"] if one["id"] not in ("region", "color-contrast")]
@@ -150,8 +163,7 @@ def test_each_feature_is_off_by_its_setting(world):
     world.server.set(SETTINGS, statusItem=False, pasteGuard=False)
     with open_notebook(world.browser, world.server, CELLS, lab=True) as notebook:
         desk = Desk(notebook)
-        desk.run(LOAD)
-        desk.notebook.wait(lambda: desk.kernel_reach() == "ready")
+        desk.load(LOAD)
         enter(desk, key.reveal(), "dev")
         desk.notice(f"…{key.tail}")
         desk.paste(key.reveal(), CODE + 1, 1)

@@ -523,7 +523,7 @@ def test_the_search_finds_what_is_typed_into_a_password_field_of_ipywidgets(stag
     stage.notebook.run(PASSWORD)
     field = stage.notebook.cell(PASSWORD).locator(".jp-Cell-outputArea input[type=password]")
     field.fill(text)
-    stage.page.wait_for_timeout(500)
+    stage.notebook.wait(lambda: text.encode() in b"".join(stage.notebook.frames))
     found = stage.leaks(text)
     assert {"frames", "fields", str(stage.notebook.file), str(stage.notebook.checkpoint)} <= set(found)
 
@@ -559,8 +559,7 @@ def test_a_restart_of_the_kernel_leaves_no_dead_field(stage):
 def test_a_card_of_an_earlier_kernel_says_so(stage):
     stage.opens(AGAIN)
     stage.notebook.save()
-    stage.page.wait_for_timeout(500)
-    assert "application/vnd.jupyter.widget-view+json" in stage.notebook.file.read_text()
+    stage.notebook.wait(lambda: "application/vnd.jupyter.widget-view+json" in stage.notebook.file.read_text())
     stage.page.goto("about:blank")
     stage.notebook.server.shut_down_kernels()
     visit(stage.notebook, stage.host == "lab")

@@ -88,7 +88,7 @@ class Commands {
 
   /** @param {NotebookPanel} panel */
   async enterKey(panel) {
-    const link = this.readyLink(panel, (one) => one.keepProblem());
+    const link = await this.readyLink(panel, (one) => one.keepProblem());
     if (!link) {
       return;
     }
@@ -131,7 +131,7 @@ class Commands {
 
   /** @param {NotebookPanel} panel */
   async switchTo(panel) {
-    const link = this.readyLink(panel);
+    const link = await this.readyLink(panel);
     if (!link) {
       return;
     }
@@ -153,6 +153,7 @@ class Commands {
   async showStatus() {
     const panel = this.tracker?.currentWidget;
     const link = panel ? linkFor(panel) : null;
+    await link?.found();
     const outcome = link?.reach === "ready" ? await link.status() : null;
     const node = outcome?.kind === "done" ? makeTable(outcome) : makeText(this.describeWithoutKernel(link, outcome?.text));
     await show(this.packages, "Mistral key status", node);
@@ -191,8 +192,9 @@ class Commands {
    * @param {NotebookPanel} panel
    * @param {(link: KernelLink) => string} problemOf
    */
-  readyLink(panel, problemOf = (link) => link.problem()) {
+  async readyLink(panel, problemOf = (link) => link.problem()) {
     const link = linkFor(panel);
+    await link.found();
     const problem = problemOf(link);
     if (problem) {
       this.packages.apputils.Notification.warning(problem, { autoClose: false });

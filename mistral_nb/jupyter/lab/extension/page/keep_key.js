@@ -25,6 +25,11 @@ const LOADS = /^\s*%(?:re)?load_ext\s+mistral_nb\b/m;
  */
 export async function runWithNotice(packages, link, run, offers = () => []) {
   const { Notification } = packages.apputils;
+  const problem = link.problem();
+  if (problem) {
+    Notification.error(problem, { autoClose: false });
+    return { kind: "failed", text: problem, isStored: false, notes: [], rows: [] };
+  }
   const begin = link.mustWait ? "Sent to the kernel, which reads it when the running cell is done …" : "Sent to the kernel …";
   const id = Notification.emit(begin, "in-progress", { autoClose: false });
   const outcome = await run({

@@ -10,7 +10,6 @@ import { STANDARD } from "./removed_text.js";
 import { serverFacts } from "./server_facts.js";
 
 const WORD = /[\w-]{16,128}/g;
-const SECONDS = 5; // how long a click waits for a kernel that has not answered yet
 const NO_NOTEBOOK = "No notebook is open here whose kernel could store it. Open one, and run %load_ext mistral_nb in it.";
 
 /** @typedef {import("./shared_packages.js").Packages} Packages */
@@ -43,7 +42,7 @@ export async function keepRemoved(packages, app, widget, key, offers) {
   }
   const panel = await findNotebook(app, widget);
   const link = panel && linkFor(panel);
-  if (panel && link?.reach === "ready") {
+  if (panel && link && !link.problem()) {
     if (panel !== widget && !(await confirmNotebook(packages, panel, link, key))) {
       return null;
     }
@@ -73,7 +72,7 @@ export async function keepRemoved(packages, app, widget, key, offers) {
  */
 async function findNotebook(app, widget) {
   const panels = widget && isNotebook(widget) ? [widget] : listDocuments(app).filter(isNotebook);
-  await Promise.all(panels.map((panel) => whenFound(linkFor(panel))));
+  await Promise.all(panels.map((panel) => linkFor(panel).found()));
   const ready = panels.filter((panel) => linkFor(panel).reach === "ready");
   return ready.find((panel) => panel.isVisible) ?? ready[0] ?? panels[0];
 }
@@ -92,29 +91,6 @@ async function confirmNotebook(packages, panel, link, key) {
     `A file has no kernel. That of ${panel.context.path} would check …${key.tail} with Mistral and store it where it runs${machine}.`,
   ]);
   return choose(packages, `Keep …${key.tail} by another notebook's kernel?`, node, [{ label: "Keep it", action: "keep", isMain: true }]);
-}
-
-/**
- * Wait until the kernel has answered whether it has mistral_nb; one that is busy answers later than this waits.
- *
- * @param {KernelLink} link
- */
-function whenFound(link) {
-  return new Promise((resolve) => {
-    const check = () => {
-      if (link.reach !== "looking" && (link.reach !== "ready" || link.state)) {
-        end();
-      }
-    };
-    const stop = link.onState(check);
-    const late = setTimeout(() => end(), SECONDS * 1000);
-    const end = () => {
-      stop();
-      clearTimeout(late);
-      resolve(undefined);
-    };
-    check();
-  });
 }
 
 /**

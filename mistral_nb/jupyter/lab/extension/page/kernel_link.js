@@ -8,6 +8,8 @@ import { canSeal, seal } from "./sealing.js";
 
 const TARGET = "mistral_nb"; // as in page_link.py
 const SUBSHELL_SECONDS = 2;
+const FOUND_SECONDS = 5;
+const LOST = "This page has lost its connection to the kernel. Try again when the server can be reached.";
 const INSECURE = "This page is not at https or localhost, so it can't encrypt a key. Run %mistral_key login in a cell.";
 const STORES = ["keyring", "file"]; // as in storage/index.py, without the kernel's memory
 const ENDS = ["done", "refused", "cancelled", "failed"];
@@ -92,6 +94,11 @@ export class KernelLink {
     return this.connection?.status === "busy" && !this.connection.supportsSubshells;
   }
 
+  /** Whether what is sent waits until the server can be reached again. */
+  get isCutOff() {
+    return this.connection !== null && this.connection.connectionStatus !== "connected";
+  }
+
   /**
    * @param {() => void} callback called when the state or the reach has changed
    * @returns {() => void} ends that
@@ -99,6 +106,31 @@ export class KernelLink {
   onState(callback) {
     this.listeners.add(callback);
     return () => this.listeners.delete(callback);
+  }
+
+  /**
+   * Until the kernel is started and has answered whether it has mistral_nb. One that is busy answers later than this waits.
+   *
+   * @returns {Promise<void>}
+   */
+  async found() {
+    const { sessionContext } = this;
+    await new Promise((resolve) => {
+      const late = setTimeout(() => end(), FOUND_SECONDS * 1000);
+      const check = () => {
+        const isAnswered = this.reach === "ready" ? this.state !== null : this.reach !== "looking";
+        if (sessionContext.isReady && isAnswered) {
+          end();
+        }
+      };
+      const stop = this.onState(check);
+      const end = () => {
+        stop();
+        clearTimeout(late);
+        resolve(undefined);
+      };
+      sessionContext.ready.then(check, check);
+    });
   }
 
   /**
@@ -170,7 +202,7 @@ export class KernelLink {
       this.requests.set(n, (data) => {
         handle(data).catch(() => end({ kind: "failed", text: "This browser could not encrypt the key. Nothing was sent." }));
       });
-      if (!this.send({ ...first, n })) {
+      if (this.isCutOff || !this.send({ ...first, n })) {
         end({ kind: "failed", text: this.problem() });
       }
     });
@@ -201,7 +233,7 @@ export class KernelLink {
   problem() {
     switch (this.reach) {
       case "ready":
-        return "";
+        return this.isCutOff ? LOST : "";
       case "none":
         return "This notebook has no kernel. Start one, and run %load_ext mistral_nb in a cell.";
       case "looking":
@@ -288,6 +320,7 @@ export class KernelLink {
     const comm = this.connection.createComm(TARGET, id);
     comm.onMsg = ({ content }) => this.take(/** @type {Data} */ (content.data));
     this.comm = comm;
+    this.change("looking"); // so that nobody is told that it is absent
     await subshellStarted(this.connection, comm);
     if (this.comm === comm) {
       this.change("ready");

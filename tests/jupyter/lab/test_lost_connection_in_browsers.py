@@ -1,0 +1,77 @@
+"""A page whose server has died: it still asks before a key is pasted, says what it can't do, and loses nothing."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.browsers import open_notebook, start_browser, start_server
+from support.commands import PASSPHRASE
+from support.desks import Desk
+from support.kernels import vault_environment
+from support.keys import make_key, make_text
+from support.removals import code, hold_notices, notices, press, save, source, type_into
+from support.sandboxes import start_sandbox
+
+pytestmark = pytest.mark.slow
+CELLS = ("%load_ext mistral_nb", "import mistralai\nkey = ''", "", "'the last'")
+LOAD, CODE, TYPED, LAST = range(len(CELLS))
+CONNECTION = """() => [...window.jupyterapp.shell.widgets("main")].find((widget) => widget.sessionContext)
+  .sessionContext.session.kernel.connectionStatus"""
+REFRESH = "() => { window.jupyterapp.serviceManager.sessions.refreshRunning().catch(() => undefined); }"
+LOST = "This page has lost its connection to the kernel."
+
+
+@pytest.fixture
+def desk(tmp_path) -> Iterator[Desk]:
+    with start_sandbox() as sandbox, start_browser() as browser:
+        env = vault_environment(tmp_path, sandbox.url, PASSPHRASE)
+        with (
+            start_server(env, tmp_path / "served") as server,
+            open_notebook(browser, server, CELLS, lab=True) as notebook,
+        ):
+            hold_notices(notebook)
+            yield Desk(notebook)
+
+
+def kill_server(desk: Desk) -> None:
+    """And wait until the page has seen it, and JupyterLab has said so for the last time."""
+    desk.notebook.server.kill()
+    desk.notebook.wait(lambda: desk.page.evaluate(CONNECTION) != "connected")
+    desk.page.evaluate(REFRESH)
+    said = desk.dialog.filter(has_text="Server Connection Error")
+    said.get_by_role("checkbox").check()
+    said.get_by_role("button", name="Close").click()
+    desk.dialog.wait_for(state="detached")
+
+
+def test_it_asks_and_says_what_failed(desk):
+    removed, pasted, other = make_key(), make_text(), make_text()
+    desk.load(LOAD)
+    type_into(desk.notebook, TYPED, code(removed))
+    save(desk.notebook)
+    desk.notebook.wait(lambda: notices(desk.notebook))
+    kill_server(desk)
+    desk.paste(pasted, CODE, 1)
+    desk.dialog.get_by_text(LOST).wait_for()
+    assert desk.dialog.get_by_role("button", name="Keep it").count() == 0
+    assert desk.search(pasted) == []
+    desk.press("Cancel")
+    assert desk.source(CODE) == CELLS[CODE]
+    press(desk.notebook, "Keep it")
+    desk.notice(LOST)
+    assert source(desk.notebook, TYPED) == code(removed)
+    assert desk.search(pasted) == []
+    assert "console" not in desk.search(removed.reveal())
+    desk.paste(other, CODE, 1)
+    desk.press("Paste anyway")
+    desk.notebook.wait(lambda: other in desk.source(CODE))
+    desk.page.evaluate("(text) => console.log(text)", other)
+    desk.notebook.wait(lambda: {"models", "page", "console"} <= set(desk.search(other)))  # negative control
+
+
+def test_a_key_is_not_asked_for_where_it_can_not_be_kept(desk):
+    desk.load(LOAD)
+    kill_server(desk)
+    desk.execute("mistral-nb:enter-key")
+    desk.notice(LOST)
+    assert desk.dialog.count() == 0
