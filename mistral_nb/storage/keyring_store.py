@@ -27,6 +27,7 @@ OnSlow = Callable[[], None]
 ChildRunner = Callable[[Callable[[], bytes], float, OnSlow | None], dict[str, Any]]
 
 SECONDS, INTERACTIVE_SECONDS = 3.0, 60.0  # that a keyring may take; the second where a person may answer its dialog
+PROBE_SECONDS = 1.0  # that an answer to whether it can be used may take
 _DIAGNOSIS_SECONDS = 0.5  # seconds of a limit that are kept for finding out why it was reached
 _WAITING_TEXT = "Waiting for the keyring: is a dialog open?"
 _CHILD = [sys.executable, "-P", "-m", "mistral_nb.storage.keyring_writer"]
@@ -58,7 +59,7 @@ class KeyringStore:
 
     def unavailable_reason(self) -> StoreError | None:
         """None when it can be used, a dialog on the way included; takes a second at most."""
-        found = self._probe(1.0)
+        found = self._probe(PROBE_SECONDS)
         return None if found and self._can_dialog_help(found) else found
 
     def quiet_problem(self) -> StoreError | None:

@@ -242,7 +242,7 @@ def test_any_header_makes_a_sentence_that_can_be_printed(said: str) -> None:
 
 
 def test_an_answer_of_four_megabytes_is_judged_quickly() -> None:
-    start = time.monotonic()
+    start = time.thread_time()
     for body in (
         b"[" * 4_000_000,
         b'{"a":' * 800_000,
@@ -251,4 +251,4 @@ def test_an_answer_of_four_megabytes_is_judged_quickly() -> None:
         b"\0[" * 2_000_000,
     ):
         judge(401, {}, body)
-    assert time.monotonic() - start < 10
+    assert time.thread_time() - start < 10

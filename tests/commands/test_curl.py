@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from mistral_nb.commands.curl import build_arguments, move_own_options_first
 from mistral_nb.errors import WrongUsage
 from mistral_nb.sandbox.sandbox import Sandbox
 from support.commands import act
+from support.patience import wait_for
 from support.requirements import need
 from support.sandboxes import start_sandbox
 
@@ -65,7 +65,7 @@ def test_no_process_list_and_no_variable_of_curl_contains_it(
     with subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, cwd=environ["HOME"]) as process:
         try:
             shown = _of_curl(process.pid)
-            _until(lambda: sandbox.requests and sandbox.requests[-1].tail == kept.tail)  # the key was sent
+            wait_for(lambda: sandbox.requests and sandbox.requests[-1].tail == kept.tail)  # the key was sent
             shown += _of_curl(process.pid)
         finally:
             process.kill()
@@ -222,7 +222,7 @@ def test_our_options_come_first(words: list[str], expected: list[str]) -> None:
 
 def _of_curl(pid: int) -> bytes:
     """Arguments and environment of a process, once it is curl."""
-    _until(lambda: _read(pid, "comm").strip() == b"curl")
+    wait_for(lambda: _read(pid, "comm").strip() == b"curl")
     return _read(pid, "cmdline") + _read(pid, "environ")
 
 
@@ -230,10 +230,3 @@ def _read(pid: int, name: str) -> bytes:
     if not os.path.exists("/proc/self/environ"):
         pytest.skip("no /proc here")
     return Path(f"/proc/{pid}/{name}").read_bytes()
-
-
-def _until(condition: Callable[[], object], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.01)

@@ -1,8 +1,6 @@
 """`edit --store` between the encrypted file and a real keyring, by the real command line: the key is only in one."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,20 +29,6 @@ def session(tmp_path: Path) -> Iterator[Desktop]:
         yield running
 
 
-def run(session: Desktop, *words: str, given: str = "", code: int = 0, **more: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "mistral_nb", *words],
-        env=session.environ | more,
-        cwd=session.folder,
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
 def in_file(session: Desktop) -> list[str]:
     """The tails of the keys in the encrypted file."""
     vault = Vault(session.environ["MISTRAL_NB_HOME"], Secret(PASSPHRASE))
@@ -55,23 +39,23 @@ def in_file(session: Desktop) -> list[str]:
 def test_a_key_moves_there_and_back(session: Desktop, sandbox: Sandbox) -> None:
     key = sandbox.make_key("prod")
     session.environ["MISTRAL_NB_API"] = sandbox.url
-    run(session, "login", "prod", given=key.reveal(), MISTRAL_NB_STORE="file")
+    session.mistral_nb("login", "prod", given=key.reveal(), MISTRAL_NB_STORE="file")
     assert (session.python(TAILS), in_file(session)) == ("", [key.tail])
-    run(session, "edit", "prod", "--store", "keyring")
+    session.mistral_nb("edit", "prod", "--store", "keyring")
     assert (session.python(TAILS), in_file(session)) == (key.tail, [])
-    assert "accepted" in run(session, "verify", "prod", MISTRAL_NB_PASSPHRASE_FILE="/nowhere")
-    run(session, "edit", "prod", "--store", "file")
+    assert "accepted" in session.mistral_nb("verify", "prod", MISTRAL_NB_PASSPHRASE_FILE="/nowhere")
+    session.mistral_nb("edit", "prod", "--store", "file")
     assert (session.python(TAILS), in_file(session)) == ("", [key.tail])
-    assert "accepted" in run(session, "verify", "prod")
+    assert "accepted" in session.mistral_nb("verify", "prod")
 
 
 @pytest.mark.slow
 def test_a_keyring_that_is_locked_gets_no_key_and_the_file_keeps_it(session: Desktop, sandbox: Sandbox) -> None:
     key = sandbox.make_key("prod")
     session.environ["MISTRAL_NB_API"] = sandbox.url
-    run(session, "login", "prod", given=key.reveal(), MISTRAL_NB_STORE="file")
+    session.mistral_nb("login", "prod", given=key.reveal(), MISTRAL_NB_STORE="file")
     session.lock()
-    assert "locked" in run(session, "edit", "prod", "--store", "keyring", code=3)
+    assert "locked" in session.mistral_nb("edit", "prod", "--store", "keyring", code=3)
     assert in_file(session) == [key.tail]
-    assert "in the encrypted file" in run(session, "list")
-    assert "accepted" in run(session, "verify", "prod")
+    assert "in the encrypted file" in session.mistral_nb("list")
+    assert "accepted" in session.mistral_nb("verify", "prod")

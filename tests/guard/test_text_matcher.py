@@ -237,6 +237,7 @@ def test_a_secret_that_comes_later_is_looked_for_beside_the_others():
     assert both.mask(wide) == f"{'*' * 32} {'*' * 32}".encode("utf-16-le")
 
 
+@pytest.mark.slow_except(r"[76-\r\n]")
 @pytest.mark.parametrize("line_break", BREAKS)
 @pytest.mark.parametrize("width", [64, 76])
 def test_base64_in_lines_is_removed_at_each_place(width, line_break):
@@ -335,14 +336,14 @@ def test_what_holds_another_key_stays_as_it_is(seed):
     assert NEEDLES.mask(text.encode()) == text.encode()
 
 
-@pytest.mark.slow_except("[2]")
-@pytest.mark.parametrize("count", [2, 5, 60])
-def test_many_keys_are_found_as_each_alone(count):
+@pytest.mark.slow_except("[2-200]")
+@pytest.mark.parametrize(("count", "rounds"), [(2, 200), (2, 1200), (5, 1200), (60, 1200)])
+def test_many_keys_are_found_as_each_alone(count, rounds):
     """By words of 8 bytes where there are many; and each key by one matcher of its own."""
     rng = random.Random(count)
     keys = [make_key(rng) for _ in range(count)]
     alone, together = [TextMatcher([key]) for key in keys], TextMatcher(keys)
-    for n in range(1200 // count * count):
+    for n in range(rounds // count * count):
         key = keys[n % count]
         text = "." * rng.randrange(9) + written_somehow(rng, key.reveal())
         text += rng.choice(("", key.reveal()[rng.randrange(20) :]))
@@ -351,12 +352,13 @@ def test_many_keys_are_found_as_each_alone(count):
         assert together.redact(text) == alone[n % count].redact(text)
 
 
-@pytest.mark.parametrize("count", [1, 60])
-def test_the_quick_look_hears_whatever_the_close_one_finds(count):
+@pytest.mark.slow_except("-300]")
+@pytest.mark.parametrize(("count", "rounds"), [(1, 300), (60, 300), (1, 1500), (60, 1500)])
+def test_the_quick_look_hears_whatever_the_close_one_finds(count, rounds):
     rng = random.Random(count)
     keys = [make_key(rng) for _ in range(count)]
     matcher, found = TextMatcher(keys), 0
-    for n in range(1500):
+    for n in range(rounds):
         text = written_somehow(rng, keys[n % count].reveal())
         start = rng.randrange(len(text) // 2)
         data = packed([text[start : start + rng.randrange(len(text))]])
@@ -364,7 +366,7 @@ def test_the_quick_look_hears_whatever_the_close_one_finds(count):
             found += 1
             assert matcher.may_match(data)
             assert matcher.redact_packed(data) != data
-    assert found > 500
+    assert found > rounds // 3
 
 
 def test_a_message_is_searched_as_often_for_three_hundred_keys_as_for_ten(monkeypatch):

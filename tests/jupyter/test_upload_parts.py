@@ -43,6 +43,7 @@ def make_document(form: str, style: str, key: Key) -> bytes:
     return STYLES[style](PLACES["stream lines"](f"before\n{FORMS[form](key.reveal())}\nafter"))
 
 
+@pytest.mark.slow_except("-as Jupyter-remembered]", "glued-")
 @pytest.mark.parametrize("watch", [known, remembered])
 @pytest.mark.parametrize(
     ("form", "style"),

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from mistral_nb.sandbox.sandbox import Sandbox
-from support.desktops import desktop
+from support.desktops import LONG_LIMITS, desktop
 from support.kernels import clean_environment, start_kernel
 
 SCRIPT = str(Path(sys.executable).with_name("mistral-nb"))
-LOAD = "%load_ext mistral_nb"
+LOAD = f"{LONG_LIMITS}\n%load_ext mistral_nb"
 
 
 def test_a_key_typed_once_is_in_every_later_process(tmp_path: Path, sandbox: Sandbox) -> None:

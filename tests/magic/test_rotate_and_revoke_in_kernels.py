@@ -12,6 +12,7 @@ from mistral_nb.storage.key_manager import KeyManager
 from mistral_nb.storage.vault import Vault
 from support.commands import PASSPHRASE
 from support.kernels import RealKernel, start_kernel
+from support.patience import PATIENCE
 from support.terminals import spawn
 
 IN_USE = "import os; (os.environ['MISTRAL_NB_ACTIVE'].split(':')[0], os.environ['MISTRAL_API_KEY'][-4:])"
@@ -32,15 +33,15 @@ def old(environ: dict[str, str], sandbox: Sandbox) -> Key:
 def begin(kernel: RealKernel) -> None:
     """`rotate`, up to the prompt for the new key."""
     kernel.client.execute("%mistral_key rotate prod", allow_stdin=True)
-    prompt = kernel.client.get_stdin_msg(timeout=30)["content"]
+    prompt = kernel.client.get_stdin_msg(timeout=30 * PATIENCE)["content"]
     assert (prompt["password"], prompt["prompt"]) == (True, "Mistral API key for workspace prod: ")
 
 
 def go_on(kernel: RealKernel, key: Key) -> None:
     kernel.client.input(key.reveal())
-    assert kernel.client.get_stdin_msg(timeout=30)["content"]["prompt"].startswith("When does it expire")
+    assert kernel.client.get_stdin_msg(timeout=30 * PATIENCE)["content"]["prompt"].startswith("When does it expire")
     kernel.client.input("90d")
-    assert kernel.client.get_shell_msg(timeout=30)["content"]["status"] == "ok"
+    assert kernel.client.get_shell_msg(timeout=30 * PATIENCE)["content"]["status"] == "ok"
 
 
 @pytest.mark.slow

@@ -198,6 +198,7 @@ def test_most_gaps_hide_nothing_from_the_full_search() -> None:
     assert sum(map(bool, found)) > 0.7 * len(GAPS)
 
 
+@pytest.mark.slow_except("-as Jupyter]", "[order0-")
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("order", list(itertools.permutations(["| ", "\u200b", "\n", "\x1b[0m"])))
 def test_a_key_behind_a_frame_an_invisible_space_and_a_colour_is_removed(order: tuple[str, ...], style: str) -> None:
@@ -210,6 +211,7 @@ def test_a_key_behind_a_frame_an_invisible_space_and_a_colour_is_removed(order: 
             assert not can_read(redact(data, remembered(key)).data, key.reveal())
 
 
+@pytest.mark.slow_except("-as Jupyter]", "[n-")
 @pytest.mark.parametrize("style", ["as Jupyter", "ASCII", "one line", "CRLF"])
 @pytest.mark.parametrize("rest", ["", "\n", "   \n  ", "\n\t", "<b>", "\u200b", "&shy;"])
 @pytest.mark.parametrize("letter", "nrtbfu")

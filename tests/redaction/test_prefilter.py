@@ -80,6 +80,7 @@ def documents(text: str) -> list[Any]:
     return result
 
 
+@pytest.mark.slow_except("-as Jupyter writes]", "[plain-", "[JSON in JSON in JSON-")
 @pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_every_form_of_a_remembered_key_gets_a_full_search(
@@ -108,6 +109,7 @@ def test_whatever_interrupts_a_key_gets_a_full_search(gap: str, written: Callabl
         assert agrees(written(document).encode("latin-1" if written is WRITTEN["UTF-16"] else "utf-8"), home)
 
 
+@pytest.mark.slow_except("-as Jupyter writes]", "[n-")
 @pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
 @pytest.mark.parametrize("letter", "nrtbf")
 def test_a_key_after_a_backslash_may_begin_like_a_line_break(

@@ -38,6 +38,7 @@ def check_removed(data: bytes, key: Key, watchlist: Watchlist) -> bytes:
     return result.data
 
 
+@pytest.mark.slow_except("-as Jupyter-known]", "[plain-", "[escaped, some-")
 @pytest.mark.parametrize("tier", TIERS)
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("form", FORMS)
@@ -49,6 +50,7 @@ def test_a_key_in_any_form_is_removed_from_any_style_of_file(form: str, style: s
         json.loads(cleaned)
 
 
+@pytest.mark.slow_except("-stream lines]", "[plain-", "[wrapped, indented-")
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("form", FORMS)
 def test_a_key_in_any_form_is_removed_from_any_place(form: str, place: str) -> None:
@@ -70,6 +72,7 @@ def test_a_key_in_any_form_is_removed_from_plain_text(form: str, tier: str) -> N
     assert not can_read(cleaned.encode(), key.reveal())
 
 
+@pytest.mark.slow_except("-stream lines]", "[plain-", "[wrapped, indented-")
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("form", FORMS)
 def test_a_key_in_any_form_is_removed_from_values(form: str, place: str) -> None:

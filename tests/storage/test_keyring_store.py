@@ -20,11 +20,14 @@ CALL = """
     import json, sys, time
     from support.keys import make_key
     from mistral_nb.errors import StoreError
+    from mistral_nb.storage import keyring_store
     from mistral_nb.storage.keyring_store import KeyringStore
 
-    what, *rest = sys.argv[1:]
+    what, frozen, *rest = sys.argv[1:]
+    if frozen != "frozen":  # it answers: on a busy machine that takes longer than a person should wait
+        keyring_store.PROBE_SECONDS = keyring_store._DIAGNOSIS_SECONDS = 50.0
     said = []
-    store = KeyringStore(float(rest[0]) if rest else 3.0, said.append)
+    store = KeyringStore(float(rest[0]) if rest else 50.0, said.append)
     start = time.monotonic()
     try:
         if what == "get":
@@ -47,9 +50,9 @@ CALL = """
 """
 
 
-def call(session, what, *rest, **environ):
+def call(session, what, *rest, frozen=False, **environ):
     """[outcome, sentence or fingerprint, seconds, what was said meanwhile]"""
-    return json.loads(session.python(CALL, what, *map(str, rest), **environ))
+    return json.loads(session.python(CALL, what, "frozen" if frozen else "", *map(str, rest), **environ))
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +124,7 @@ def test_the_key_is_in_no_argument_and_no_variable_of_the_writing_process(open_s
             return process
 
         subprocess.Popen = watched
-        keyring_store.KeyringStore(10).put("args", "current", key)
+        keyring_store.KeyringStore(50).put("args", "current", key)
         assert b"keyring_writer" in seen[0] and b"DBUS_SESSION_BUS_ADDRESS" in seen[1]
         assert not any(key.reveal().encode() in text for text in seen[:2])
         print("looked")
@@ -151,9 +154,9 @@ def test_locked_with_a_display_but_no_answer_it_times_out(tmp_path, what):
 def test_an_interactive_process_shows_that_a_dialog_may_be_open(tmp_path):
     with screen() as display, desktop(tmp_path, display=display) as session:
         session.lock()
-        kind, _, seconds, said = call(session, "get", 5)
+        kind, _, seconds, said = call(session, "get", 10)
         assert (kind, said) == ("StoreLocked", ["Waiting for the keyring: is a dialog open?"])
-        assert seconds < 5 + SLACK
+        assert seconds < 10 + SLACK
 
 
 @pytest.mark.slow
@@ -173,7 +176,7 @@ def test_a_frozen_keyring_times_out(open_session, what, within):
     daemon = open_session.daemon()
     os.kill(daemon, signal.SIGSTOP)
     try:
-        kind, sentence, seconds, _ = call(open_session, what, LIMIT)
+        kind, sentence, seconds, _ = call(open_session, what, LIMIT, frozen=True)
     finally:
         os.kill(daemon, signal.SIGCONT)
     assert (kind, sentence) == ("StoreTimedOut", f"The keyring did not answer within {within}.")
@@ -188,7 +191,7 @@ def test_a_write_that_timed_out_does_not_happen_later(open_session):
     daemon = open_session.daemon()
     os.kill(daemon, signal.SIGSTOP)
     try:
-        assert call(open_session, "put", 1)[0] == "StoreTimedOut"
+        assert call(open_session, "put", 1, frozen=True)[0] == "StoreTimedOut"
         assert not writers(open_session)
     finally:
         os.kill(daemon, signal.SIGCONT)
@@ -240,7 +243,7 @@ def test_without_a_keyring_the_error_says_how_to_get_one(tmp_path, what):
     with desktop(tmp_path, keyring=False) as session:
         kind, sentence, seconds, _ = call(session, what)
         assert (kind, sentence) == ("StoreLocked", "This desktop has no keyring yet.")
-        assert seconds < LIMIT + SLACK
+        assert seconds < SLACK
 
 
 def test_without_a_bus_the_reason_and_alternatives_are_reported(open_session):

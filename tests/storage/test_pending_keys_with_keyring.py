@@ -1,7 +1,6 @@
 """The life of a key by the real command line, in a real keyring."""
 
-import subprocess
-import sys
+from typing import Any
 
 import pytest
 
@@ -31,13 +30,10 @@ def test_a_key_moves_into_a_keyring_that_appeared_later_and_is_rotated_and_revok
         with open(passphrase, "w") as file:
             file.write("a passphrase of mine")
 
-        def run(*words: str, given: str = "", code: int = 0, **more: str) -> str:
-            environ = session.environ | {"MISTRAL_NB_API": sandbox.url, "MISTRAL_NB_PASSPHRASE_FILE": passphrase} | more
-            command = [sys.executable, "-m", "mistral_nb", *words]
-            how = {"capture_output": True, "text": True, "timeout": 60, "check": False, "cwd": session.folder}
-            done = subprocess.run(command, env=environ, input=given, **how)
-            assert done.returncode == code, done.stdout + done.stderr
-            return done.stdout + done.stderr
+        def run(*words: str, **more: Any) -> str:
+            return session.mistral_nb(
+                *words, **{"MISTRAL_NB_API": sandbox.url, "MISTRAL_NB_PASSPHRASE_FILE": passphrase} | more
+            )
 
         def items() -> list[str]:
             found: list[str] = eval(session.python(ITEMS))

@@ -31,7 +31,7 @@ def _in_the_keyring(law, request):
     script = (
         "import sys; from support import store_contract; from mistral_nb.storage.keyring_store import KeyringStore\n"
     )
-    session.python(f"{script}getattr(store_contract, sys.argv[1])(lambda: KeyringStore(10))", law.__name__)
+    session.python(f"{script}getattr(store_contract, sys.argv[1])(lambda: KeyringStore(50))", law.__name__)
 
 
 @pytest.mark.slow_except("memory-", "file-", "keyring-what_is_put", "keyring-deleting", "keyring-a_second")

@@ -119,7 +119,7 @@ class KeyringItems:
         from secretstorage.util import open_session
 
         keyring.get_keyring()
-        self.store = KeyringStore(10, run=forked_writer)
+        self.store = KeyringStore(50, run=forked_writer)
         connection = secretstorage.dbus_init()
         self.collection = secretstorage.get_default_collection(connection)
         self.collection.session = open_session(connection)  # one for all: each costs a key exchange

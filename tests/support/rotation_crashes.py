@@ -72,7 +72,7 @@ class World:
         store = (
             Vault(self.home, Secret("a passphrase"), CHEAP)
             if self.kind == "vault"
-            else KeyringStore(10, run=forked_writer)
+            else KeyringStore(50, run=forked_writer)
         )
         context.__dict__["stores"] = {self.name: store, "memory": MemoryStore()}
         context.__dict__["key_manager"] = self.keeper(Index(self.home), context.stores)

@@ -71,6 +71,13 @@ def press_undo_and_redo(notebook: Notebook, cell: int) -> None:
         notebook.page.keyboard.press(keys)
 
 
+def keep_waiting(notebook: Notebook) -> None:
+    """On a slow machine jupyter-collaboration asks whether to go on loading."""
+    question = notebook.page.get_by_role("dialog").filter(has_text="taking some time to load")
+    answer = question.get_by_role("button", name="Continue waiting")
+    notebook.page.add_locator_handler(question, lambda _: answer.click())
+
+
 @pytest.mark.parametrize("other_lab", [True, False], ids=["lab and lab", "lab and notebook"])
 def test_a_save_in_one_page_brings_both_in_line(world: World, stored: Key, other_lab: bool) -> None:
     """The key was in the file before: each page has it, until one of them saves."""
@@ -153,13 +160,14 @@ def test_another_kernel_gets_the_key_and_tells_the_status(world: World, lab: boo
 @pytest.mark.skipif(find_spec("jupyter_collaboration") is None, reason="needs jupyter-collaboration")
 def test_two_people_of_a_shared_document_get_the_marker_on_a_click(world: World, stored: Key) -> None:
     """No page knows where the other person is typing."""
-    with open_page(world.browser, world.server, [code(stored), "'another cell'"], lab=True) as first:
+    with open_page(world.browser, world.server, ["", "'another cell'"], lab=True) as first:
         second = open_again(first, True)
+        hold_notices(second)
         pages = (first, second)
         for page in pages:
+            keep_waiting(page)
             page.wait(lambda page=page: page.page.evaluate(PEOPLE) == len(pages))
-        type_into(first, 1, "#")
-        first.save()
+        type_into(first, 0, code(stored))  # what saves it is jupyter-collaboration
         for page in pages:
             page.wait(lambda page=page: "Insert marker" in "".join(notices(page)))
             page.cell(1).locator(".cm-content").click()
