@@ -53,18 +53,26 @@ def login(workspace: str | None = None) -> None:
     """As ``%mistral_key login [WORKSPACE]``: asks for a key, verifies it, stores it, and sets it in this process's
     environment. Raises `MistralNbError`.
     """
+    from mistral_nb.errors import MistralNbError
     from mistral_nb.python_api import login as run
 
-    run(workspace)
+    try:
+        run(workspace)
+    except MistralNbError as error:
+        raise error.with_traceback(None) from None  # the caller's line, and the error's
 
 
 def switch(workspace: str | None = None) -> None:
     """As ``%mistral_key [WORKSPACE]``: sets a workspace's key in this process's environment; asks for one if none
     is stored. Raises `MistralNbError`.
     """
+    from mistral_nb.errors import MistralNbError
     from mistral_nb.python_api import switch as run
 
-    run(workspace)
+    try:
+        run(workspace)
+    except MistralNbError as error:
+        raise error.with_traceback(None) from None  # the caller's line, and the error's
 
 
 def key(workspace: str | None = None, *, force: bool = False, yes: bool = False) -> LiveKey:
@@ -74,9 +82,13 @@ def key(workspace: str | None = None, *, force: bool = False, yes: bool = False)
     question (a passphrase, confirming a workspace that asks first) is asked here, not at the call.
     Raises `MistralNbError` if no key is stored, and for an expired one without ``force``.
     """
+    from mistral_nb.errors import MistralNbError
     from mistral_nb.python_api import key as run
 
-    return run(workspace, force=force, yes=yes)
+    try:
+        return run(workspace, force=force, yes=yes)
+    except MistralNbError as error:
+        raise error.with_traceback(None) from None  # the caller's line, and the error's
 
 
 def auth(workspace: str | None = None, *, force: bool = False, yes: bool = False) -> LiveAuth:
@@ -87,9 +99,13 @@ def auth(workspace: str | None = None, *, force: bool = False, yes: bool = False
     this machine fails if a proxy set in the environment would see the key: then set NO_PROXY. Asks and
     raises as `key`.
     """
+    from mistral_nb.errors import MistralNbError
     from mistral_nb.python_api import auth as run
 
-    return run(workspace, force=force, yes=yes)
+    try:
+        return run(workspace, force=force, yes=yes)
+    except MistralNbError as error:
+        raise error.with_traceback(None) from None  # the caller's line, and the error's
 
 
 def status() -> Report:

@@ -43,6 +43,17 @@ def read_with_status(
         os.close(descriptor)
 
 
+def read_beginning(path: str, size: int) -> bytes:
+    """At most the first ``size`` bytes of a file. Raises OSError as `read_file`."""
+    _check_type(os.stat(path), None)
+    descriptor = os.open(path, os.O_RDONLY | _NO_WAIT)
+    try:
+        _check_type(os.fstat(descriptor), None)
+        return os.read(descriptor, size)
+    finally:
+        os.close(descriptor)
+
+
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 TYPE_CHECKING = False  # importing typing costs 10 ms
 if TYPE_CHECKING:

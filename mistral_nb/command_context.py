@@ -15,6 +15,7 @@ from mistral_nb.errors import IndexUnreadable
 from mistral_nb.paths import NO_FOLDER, NO_HOME_TEXT
 from mistral_nb.storage.index import Index, IndexData, Workspace
 from mistral_nb.storage.store_protocol import KEYRING, Store
+from mistral_nb.watchlist import is_in_kernel
 
 if TYPE_CHECKING:
     from mistral_nb.api.verdict import Verdict
@@ -98,6 +99,11 @@ class Context:
     @property
     def in_notebook(self) -> bool:
         return self.host == MAGIC
+
+    @property
+    def may_be_committed(self) -> bool:
+        """Whether what is shown is a notebook's output: the magic's, or that of ``!mistral-nb`` in a cell."""
+        return self.in_notebook or is_in_kernel(self.environ)
 
     def read_index(self) -> IndexData:
         return self.index.read()

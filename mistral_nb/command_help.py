@@ -33,7 +33,7 @@ EXAMPLES = {
     "run": "run prod -- python app.py",
     "curl": "curl -w prod /v1/models",
     "scrub": "scrub analysis.ipynb",
-    "scan": "scan .",
+    "scan": "scan",
     "protect": "protect --pre-push",
     "unprotect": "unprotect",
     "git-filter": "git-filter --pre-push",
@@ -44,5 +44,5 @@ EXAMPLES = {
     "help": "help rotate",
 }
 # of the first screen
-FIRST_EXAMPLES = ("login", "run prod -- python app.py", "scan .", "protect")
+FIRST_EXAMPLES = ("login", "run prod -- python app.py", "scan", "protect")
 FIRST_EXAMPLES_IN_NOTEBOOKS = ("", "login prod", "verify", "rotate prod")

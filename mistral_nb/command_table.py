@@ -53,7 +53,6 @@ WORKSPACE_OPTION = Flag(("-w", "--workspace"), "the workspace", {"metavar": "WOR
 _WORKSPACE = Flag(("workspace",), "the workspace; also as -w WORKSPACE", {"nargs": "?", "metavar": "WORKSPACE"})
 _JSON = Flag(("--json",), "print JSON", _STORE_TRUE)
 _YES = Flag(("--yes",), "assume yes", _STORE_TRUE)
-_ALL_FILES = Flag(("--all",), "all text files of a folder, not only notebooks", {**_STORE_TRUE, "dest": "everything"})
 _FORCE = Flag(("--force",), "also use an expired key", _STORE_TRUE)
 _EXPIRES = Flag(("--expires",), "expiry: a date, 90d, or never", {"metavar": "DATE"})
 _KEY_NAME = Flag(("--key-name",), "the key's name at Mistral", {"metavar": "NAME"})
@@ -125,7 +124,7 @@ COMMANDS: tuple[Command, ...] = (
         (
             _WORKSPACE,
             Flag(("--clean-history",), "also remove it from IPython's history", _STORE_TRUE),
-            Flag(("--yes",), "with an Admin key: delete it without asking", _STORE_TRUE),
+            Flag(("--yes",), "assume yes; with an Admin key, delete it at Mistral too", _STORE_TRUE),
             _MANUAL,
             _JSON,
         ),
@@ -214,7 +213,11 @@ COMMANDS: tuple[Command, ...] = (
         "remove keys from notebooks and other files, in place; - filters standard input",
         (
             Flag(("paths",), "files and folders, or just -", {"nargs": "*", "metavar": "PATH…"}),
-            _ALL_FILES,
+            Flag(
+                ("--all",),
+                "change all text files of a folder, not only notebooks",
+                {**_STORE_TRUE, "dest": "everything"},
+            ),
             Flag(("--ipython-history",), "clean IPython's history instead", _STORE_TRUE),
             _JSON,
         ),
@@ -224,8 +227,12 @@ COMMANDS: tuple[Command, ...] = (
         "scan",
         "report keys in files or in a repository's history; changes nothing",
         (
-            Flag(("paths",), "files and folders, or just -", {"nargs": "*", "metavar": "PATH…"}),
-            _ALL_FILES,
+            Flag(
+                ("paths",),
+                "files and folders, or just -; default: this folder",
+                {"nargs": "*", "metavar": "PATH…"},
+            ),
+            Flag(("--notebooks",), "only the notebooks of a folder", _STORE_TRUE),
             Flag(("--git-history",), "all commits, or a range", {"nargs": "?", "const": "", "metavar": "RANGE"}),
             Flag(("--replacement-file",), "write the keys to a file for git filter-repo", {"metavar": "FILE"}),
             _JSON,

@@ -39,8 +39,8 @@ class KeyRecord(NamedTuple):
     `UNKNOWN`: the index can't be read, or only a part was found. ``aside_id`` names a key that is set aside or in
     memory; "" for others. In a notebook, ``path`` is the first value in that place that has the key,
     ``cells[3].outputs[0].text``, ``cell`` the cell's number from 1, ``cell_id`` its id where the notebook has one, and
-    ``place`` the part of it: ``source``, ``output 1``, ``metadata``, ``attachment``. ``line``: from 1, in the file;
-    None for a notebook that is saved from a page.
+    ``place`` the part of it: ``source``, ``output 1``, ``metadata``, ``attachment``. ``line`` and ``column``: from 1,
+    in the file; None for a notebook that is saved from a page.
     """
 
     file: str
@@ -54,6 +54,7 @@ class KeyRecord(NamedTuple):
     place: str
     line: int | None
     aside_id: str = ""
+    column: int | None = None
 
 
 def make_records(file: str, findings: Iterable[Finding], watchlist: Watchlist) -> tuple[KeyRecord, ...]:
@@ -74,6 +75,7 @@ def make_records(file: str, findings: Iterable[Finding], watchlist: Watchlist) -
             place,
             finding.line,
             aside_id(finding.fingerprint) if kept == SET_ASIDE else "",
+            finding.column,
         )
         records.setdefault((finding.fingerprint, finding.tail, where), record)
     return tuple(records.values())

@@ -91,12 +91,17 @@ def secrets_in(environ: Environ) -> tuple[Secret, ...]:
     return (*keys_in(environ).values(), *([in_file] if in_file else []), *_passphrases_in(environ))
 
 
+def is_in_kernel(environ: Environ) -> bool:
+    """Whether this process is a kernel, or was started by one: by ``!`` in a cell."""
+    return _KERNEL_VARIABLE in environ or all(environ.get(name) == value for name, value in _SET_BY_IPYKERNEL)
+
+
 def _find_kernel_keys(known: Iterable[Secret], environ: Environ) -> frozenset[str]:
     """Of a kernel and its children: a cell may have set the variable, and the cell be what is cleaned.
 
     Not those that the server was started with.
     """
-    if _KERNEL_VARIABLE not in environ and any(environ.get(name) != value for name, value in _SET_BY_IPYKERNEL):
+    if not is_in_kernel(environ):
         return frozenset()
     in_file = _key_in_file(environ)
     own = {secret.fingerprint for secret in known if isinstance(secret, Key) and secret != in_file}

@@ -20,7 +20,6 @@ from mistral_nb.git.attributes import _read_if_present
 from mistral_nb.git.protected_repos import ProtectedRepos, ProtectedReposUnreadable
 from mistral_nb.keys.key_file import read_key_file
 from mistral_nb.redaction.prefilter import Prefilter
-from mistral_nb.scanning import file_discovery
 from mistral_nb.storage.index import Index
 from mistral_nb.storage.key_discovery import read_env_file
 from mistral_nb.storage.vault import Vault
@@ -240,18 +239,6 @@ def test_commands_in_a_folder_of_pipes_end(words: str, tmp_path: Path) -> None:
     )
     assert done.returncode in (0, 1, 3), done.stderr
     assert "Unexpected" not in done.stderr
-
-
-def test_a_scan_does_not_wait_for_a_git_that_waits_for_a_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
-    (tmp_path / "a.ipynb").write_text("{}")
-    unread: list[tuple[str, str]] = []
-    monkeypatch.setattr(file_discovery, "_GIT_SECONDS", 1.0)
-    assert list(file_discovery.find_files(str(tmp_path), every=False)) == [str(tmp_path / "a.ipynb")]
-    os.mkfifo(tmp_path / ".gitignore")
-    found = file_discovery.find_files(str(tmp_path), every=False, unread=lambda *told: unread.append(told))
-    assert list(found) == [str(tmp_path / "a.ipynb")]
-    assert ["no answer within 1 seconds" in why for _, why in unread] == [True]
 
 
 HOSTILE_SETTINGS: dict[str, Callable[[], str]] = {

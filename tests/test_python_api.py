@@ -2,13 +2,19 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import mistral_nb
 from mistral_nb.command_context import Context
+from mistral_nb.report import as_json
+from support.commands import act
 from support.kernels import clean_environment, start_kernel
+from support.keys import make_key
+
+NewContext = Callable[..., Context]
 
 
 def test_a_script_is_told_what_a_script_can_do(tmp_path: Path) -> None:
@@ -45,3 +51,28 @@ def test_a_command_is_named_as_it_is_typed(host: str, has_magic: bool, command: 
 def test_redact_takes_text_alone() -> None:
     with pytest.raises(TypeError, match="redact takes a text, not int"):
         mistral_nb.redact(3)
+
+
+@pytest.mark.parametrize("call", ["login('dev')", "switch('dev')", "key('dev')", "auth('dev')"])
+def test_an_error_in_a_script_is_the_script_s_line_and_one_of_ours(call: str, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(f"import mistral_nb\n\nmistral_nb.{call}\n")
+    words = [sys.executable, str(script)]
+    env = clean_environment(tmp_path)
+    done = subprocess.run(words, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    frames = [line for line in done.stderr.splitlines() if line.startswith("  File ")]
+    assert [Path(frame.split('"')[1]).name for frame in frames] == ["script.py", "__init__.py"]
+    last = done.stderr.splitlines()[-1]
+    assert last.endswith("Add it: mistral_nb.login('dev')")
+    assert "%mistral_key" not in done.stderr
+
+
+def test_what_the_command_line_shows_in_a_cell_names_no_more_than_the_magic(new_context: NewContext) -> None:
+    details = {"name": "their name of it", "organisation": "Acme", "mistral_workspace": "theirs"}
+    new_context().key_manager.keep("dev", make_key(), details, "file")
+    for name in ("status", "list"):
+        terminal, cell = new_context("cli"), new_context("cli")
+        cell.environ = {**cell.environ, "JPY_PARENT_PID": "1"}
+        assert "Acme" in as_json(act(terminal, name).report)
+        assert "Acme" not in as_json(act(cell, name).report)

@@ -13,7 +13,7 @@ from mistral_nb.wording import plural
 
 
 def action(context: Context, remote: bool = False, long: bool = False) -> Action:
-    long = long or not context.in_notebook
+    long = long or not context.may_be_committed
     if remote:
         report: Report = yield from load_admin("remote_list").list_remote(context, long)
         return report

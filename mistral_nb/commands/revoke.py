@@ -4,6 +4,8 @@ One copy stays in the store, in no workspace, so that a later call can ask Mistr
 again; it is deleted when Mistral refuses the key.
 """
 
+from dataclasses import replace
+
 from mistral_nb import exit_codes
 from mistral_nb.api.console_pages import key_page_url
 from mistral_nb.api.verdict import Verdict
@@ -29,7 +31,7 @@ def action(
     manual: bool = False,
 ) -> Action:
     yield from host_consent.confirm_host(context)
-    found = yield from leaked_keys.take_out_of_use(context, workspace)
+    found = yield from leaked_keys.take_out_of_use(context, workspace, yes=yes)
     try:
         yield from interrupted_commands.finish_interrupted(context)
         reports = []
@@ -92,8 +94,14 @@ def _conclude(context: Context, leaked: RevokedKey, verdict: Verdict | None, row
         title = f"…{leaked.tail} is deleted at Mistral but still accepted; this may take a few minutes."
         return Report(title, tuple(rows), (*again, others), exit_code=exit_codes.FINDING, data=data)
     if verdict.accepts_key:
-        title = f"Mistral still accepts …{leaked.tail}; delete it here: {page}"
-        return Report(title, tuple(rows), (*again, others), exit_code=exit_codes.FINDING, data=data)
+        title = f"Out of use here. Mistral still accepts …{leaked.tail} until you delete it: {page}"
+        return Report(
+            title,
+            tuple(rows),
+            (*_take_back_notes(context, leaked), *again, others),
+            exit_code=exit_codes.FINDING,
+            data=data,
+        )
     if verdict.accepts_key is None:
         title = f"Mistral could not be asked about …{leaked.tail}. Delete it here: {page}"
         return Report(title, tuple(rows), (verdict.sentence, *again), exit_code=exit_codes.INCOMPLETE, data=data)
@@ -109,6 +117,12 @@ def _conclude(context: Context, leaked: RevokedKey, verdict: Verdict | None, row
 def _look_again_notes(context: Context, leaked: RevokedKey) -> tuple[str, ...]:
     """Only if a copy is left: without one the same command would refer to another key."""
     return (f"Then check again: {context.format_command(f'revoke {leaked.workspace}')}",) if leaked.stored_copy else ()
+
+
+def _take_back_notes(context: Context, leaked: RevokedKey) -> tuple[str, ...]:
+    if not (leaked.stored_copy and leaked.workspace):
+        return ()
+    return (f"If that was a mistake: {context.format_command(f'login {leaked.workspace}')} offers to take it back.",)
 
 
 def _drop_copy(context: Context, leaked: RevokedKey) -> Dialog[None]:
@@ -131,6 +145,7 @@ def _offer_new_key(context: Context, leaked: RevokedKey, report: Report) -> Acti
     later = f"To add a new key: {context.format_command(f'login {leaked.workspace}')}"
     if context.interactive:
         yield Step(report.title)
+        report = replace(report, title="")  # it was said
     if not (yield from confirm("new key", f"Add a new key for {leaked.workspace} now?", default=False)):
         return _add_notes(report, later)
     try:

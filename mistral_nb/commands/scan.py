@@ -10,7 +10,7 @@ from mistral_nb.scanning.bulk_scrub import process_files
 def action(
     context: Context,
     paths: list[str],
-    everything: bool = False,
+    notebooks: bool = False,
     git_history: str | None = None,
     replacement_file: str | None = None,
 ) -> Action:
@@ -19,12 +19,10 @@ def action(
     if git_history is not None:
         from mistral_nb.scanning import git_history_report
 
-        if paths or everything:
+        if paths or notebooks:
             raise WrongUsage("--git-history cannot be combined with paths.", "Give either --git-history or paths.")
         return (yield from git_history_report.action(context, git_history, replacement_file))
-    if not paths:
-        raise WrongUsage("There is nothing to scan.", "Give files or folders, or --git-history.")
     if replacement_file is not None:
         raise WrongUsage("--replacement-file requires --git-history.", "Add --git-history.")
-    report = yield from process_files(context, paths, everything=everything, write=False)
+    report = yield from process_files(context, paths or ["."], write=False, only_notebooks=notebooks)
     return report

@@ -18,7 +18,7 @@ def action(context: Context, paths: list[str], everything: bool = False, ipython
         return _clean_histories(context)
     if not paths:
         raise WrongUsage("No paths were given.", "Give files or folders, - for standard input, or --ipython-history.")
-    report = yield from process_files(context, paths, everything=everything, write=True)
+    report = yield from process_files(context, paths, write=True, only_notebooks=not everything)
     return report
 
 

@@ -20,7 +20,7 @@ def action(context: Context, long: bool = False) -> Action:
     environment.register_variables(context.environ)
     yield from interrupted_commands.finish_interrupted(context)
     kept, active = context.stored_workspaces(), context.active
-    long = long or not context.in_notebook
+    long = long or not context.may_be_committed
     sources = key_sources.source_rows(context, active)
     saves, kernel = _save_rows(context), _kernel_rows(context)
     clock = filter(None, [expiry.clock_warning(kept.values(), context.now())])

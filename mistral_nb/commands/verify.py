@@ -58,7 +58,7 @@ def action(context: Context, workspace: str | None = None, long: bool = False, o
     mismatch = _mismatch_note(subject.entry, verdict.identity)
     if subject.workspace and subject.entry and verdict.accepts_key:
         _record_verdict(context, subject.workspace, verdict)
-    return _report(context, subject, verdict, mismatch, long or not context.in_notebook)
+    return _report(context, subject, verdict, mismatch, long or not context.may_be_committed)
 
 
 def _find_target(context: Context, named: str | None) -> Dialog[VerifyTarget]:

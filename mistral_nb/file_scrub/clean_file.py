@@ -43,8 +43,7 @@ class FileResult(NamedTuple):
     """The result for one file. ``problem``: why it could not be read or written; nothing was changed.
 
     ``needs_warning``: there is a key to remove that is in no store, and `clean_file` was asked to
-    wait until that was reported. ``note``: what else the person has to know. ``skipped``: why a link was not followed.
-    ``passed_over``: it is binary, and was not looked into. ``why_left``: as in `CleanResult`.
+    wait until that was reported. ``note``: what else the person has to know. ``why_left``: as in `CleanResult`.
     """
 
     path: str
@@ -54,8 +53,6 @@ class FileResult(NamedTuple):
     problem: str = ""
     note: str = ""
     needs_warning: bool = False
-    skipped: str = ""
-    passed_over: bool = False
     why_left: str = ""
 
     def rename(self, name: str) -> "FileResult":
@@ -71,11 +68,10 @@ class CleanOptions(NamedTuple):
 
     ``is_explicit``: a person named it or a folder above it; ``is_named``: it, rather than the folder. ``root``: a
     link that leads out of this folder is not followed; "": every link is. ``warns_first``: a file with a key that no
-    store keeps is left to be warned about first. ``binary``: look into binary files too. ``type_path``: the path whose
-    name says what sort of file it is, where its own does not: a checkpoint's. ``is_own_copy``: a copy that was just
-    made, including write protection, that nothing relies on yet. ``keep_copy`` is called with each key that may be in
-    no other place, before the file is changed; None: such keys are removed all the same. ``name``: what people call
-    the file, where that is not its path.
+    store keeps is left to be warned about first. ``type_path``: the path whose name says what sort of file it is, where
+    its own does not: a checkpoint's. ``is_own_copy``: a copy that was just made, including write protection, that
+    nothing relies on yet. ``keep_copy`` is called with each key that may be in no other place, before the file is
+    changed; None: such keys are removed all the same. ``name``: what people call the file, where that is not its path.
     """
 
     write: bool
@@ -83,7 +79,6 @@ class CleanOptions(NamedTuple):
     is_named: bool = True
     root: str = ""
     warns_first: bool = False
-    binary: bool = True
     type_path: str = ""
     is_own_copy: bool = False
     keep_copy: CopyKeeper | None = None
@@ -171,8 +166,6 @@ def _clean_file_once(path: str, watchlist: Watchlist, options: CleanOptions) -> 
         return FileResult(path, problem=f"it is a link to {os.path.realpath(path)}; give that path instead")
     data, status = read_with_status(path)
     type_path, explicit = options.type_path or path, options.is_explicit
-    if not options.binary and file_types.detect_type(type_path, data) == file_types.BINARY:
-        return FileResult(path, passed_over=True)
     try:
         cleaned = clean_by_type(data, type_path, watchlist, is_explicit=explicit, is_named=options.is_named)
     except CannotClean:

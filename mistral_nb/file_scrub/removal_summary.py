@@ -1,6 +1,6 @@
 """The wording of what became of files: one line per file, then a summary. Tails at most."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from mistral_nb import exit_codes
 from mistral_nb.file_scrub.clean_file import STDIN, FileResult
@@ -8,16 +8,23 @@ from mistral_nb.key_records import (
     SET_ASIDE,
     STORED,
     KeyRecord,
-    count_tiers,
     format_copies,
     format_count,
     format_keys,
+    format_place,
     group_by_key,
 )
 from mistral_nb.printable import one_line
+from mistral_nb.redaction.findings import KNOWN, REMEMBERED, REPORTED, SUSPECTED
 from mistral_nb.wording import plural
 
 _MAX_NAMES = 5  # files named in a line
+_CERTAINTY = {
+    KNOWN: "set in this environment",
+    REMEMBERED: "seen on this machine",
+    SUSPECTED: "by its shape, where Mistral is named",
+    REPORTED: "listed in .mistral-nb-revoked",
+}
 
 
 def display_name(path: str) -> str:
@@ -38,8 +45,6 @@ def format_line(outcome: FileResult, *, write: bool) -> str:
         parts.append(f"{format_count(left)} found{' and left in place' if write else ''}: {format_keys(left)}{why}")
     if outcome.note:
         parts.append(outcome.note)
-    if outcome.skipped:
-        parts.append(f"not {'cleaned' if write else 'read'}: {outcome.skipped}")
     return one_line(f"{display_name(outcome.path)}: {'. '.join(filter(None, parts))}") if parts else ""
 
 
@@ -50,7 +55,7 @@ def format_removal_warning(outcome: FileResult) -> str:
 
 
 def format_summary(files: int, outcomes: Sequence[FileResult], *, write: bool) -> str:
-    """The summary: how many files, keys and tiers. A key counts once, in however many files it is."""
+    """The summary: how many files and keys. A key counts once, in however many files it is."""
     removed = [record for outcome in outcomes for record in outcome.removed]
     found = [*removed, *(record for outcome in outcomes for record in outcome.left)]
     problems = sum(bool(outcome.problem) for outcome in outcomes)
@@ -59,33 +64,41 @@ def format_summary(files: int, outcomes: Sequence[FileResult], *, write: bool) -
         return f"{unread}."
     parts = [f"{plural(files, 'file')}: {format_count(found) if found else 'no key'} found"]
     if found:
-        tiers = ", ".join(f"{number} {tier}" for tier, number in sorted(count_tiers(found).items()))
         holding = sum(bool(outcome.removed or outcome.left) for outcome in outcomes)
-        parts[0] += f" ({tiers}) in {plural(holding, 'file')}"
+        parts[0] += f" in {plural(holding, 'file')}"
         if write:
             parts.append(_format_removed(removed, found))
     noted = len(group_by_key(record for outcome in outcomes for record in outcome.noted))
     if noted:
         parts.append(f"{plural(noted, 'other identifier')} noted")
-    passed_over = len(list_passed_over(outcomes))
-    if passed_over:
-        parts.append(f"{plural(passed_over, 'binary file')} passed over")
     return f"{unread + '; ' if problems else ''}{', '.join(parts)}."
 
 
-def list_passed_over(outcomes: Iterable[FileResult]) -> list[str]:
-    """The paths of binary files, which were not looked into."""
-    return [outcome.path for outcome in outcomes if outcome.passed_over]
+def format_finding(record: KeyRecord) -> str:
+    """``app.py:2:19: Mistral key …e6M2 (seen on this machine)``: editors and terminals open that place."""
+    position = "".join(f":{number}" for number in (record.line, record.column) if number is not None)
+    key = f"Mistral key …{record.tail}" if record.tail else "passphrase"
+    what = key if record.fingerprint else f"part of a {key}"
+    cell = f" in {format_place(record)}" if record.path else ""
+    return one_line(f"{display_name(record.file)}{position}: {what}{cell} ({_CERTAINTY[record.tier]})")
 
 
-def format_passed_over(outcomes: Iterable[FileResult]) -> list[str]:
-    """A line that names the first of them and says how to look into them; none if there is none."""
-    paths = list_passed_over(outcomes)
+def format_counted_files(paths: Sequence[str]) -> list[str]:
+    """A line on the files of a folder that hold keys and were not to be changed; none if there is none."""
     if not paths:
         return []
     more = f" and {len(paths) - _MAX_NAMES} more" if len(paths) > _MAX_NAMES else ""
     named = one_line(", ".join(paths[:_MAX_NAMES]))
-    return [f"Binary, so not looked into: {named}{more}. To look into one: mistral-nb scan FILE"]
+    counted = "1 other file holds a key and was" if len(paths) == 1 else f"{len(paths)} other files hold keys and were"
+    return [f"{counted} not changed: {named}{more}. --all cleans sources and texts too."]
+
+
+def format_passed_over(passed_over: Mapping[str, Sequence[str]]) -> list[str]:
+    """A line that counts, by why, what was not looked into; none if that is nothing."""
+    if not passed_over:
+        return []
+    counts = ", ".join(plural(len(paths), why) for why, paths in sorted(passed_over.items()))
+    return [f"Not looked into: {counts}. To look into one, name it; --json names them all."]
 
 
 def exit_code(outcomes: Iterable[FileResult], *, write: bool) -> int:

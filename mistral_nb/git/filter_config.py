@@ -11,7 +11,8 @@ from mistral_nb.git.run_git import Git
 NAME = "mistral-nb"
 ATTRIBUTES_LINE = f"*.ipynb filter={NAME}"
 _PROCESS, _CLEAN, _SMUDGE, _REQUIRED = (f"filter.{NAME}.{name}" for name in ("process", "clean", "smudge", "required"))
-BYPASS_COMMAND = f"git -c {_PROCESS}= -c {_CLEAN}= -c {_SMUDGE}= -c {_REQUIRED}=false COMMAND"
+REPAIR = "Repair: pip install mistral_nb && mistral-nb protect"
+LEAVE_COMMAND = f"git config [--global] --remove-section filter.{NAME}"
 
 _FILTER_CODE = f"{BOOTSTRAP_CODE}from mistral_nb.git.filter_process import main; main()"
 # $1 is the interpreter, $2 the folder of the package, $3 that of the index. No quote, no dollar more: it
@@ -19,9 +20,8 @@ _FILTER_CODE = f"{BOOTSTRAP_CODE}from mistral_nb.git.filter_process import main;
 _SCRIPT = (
     'if test -x "$1" && test -e "$2/mistral_nb/git/filter_process.py"; then '
     f'py="$1"; shift; exec "$py" -I -S -c "{_FILTER_CODE}" "$@"; fi; '
-    'echo "mistral-nb: cannot start the git filter: $1 or $2/mistral_nb no longer exists." '
-    '"Repair: pip install mistral_nb, then: mistral-nb protect (or protect --global)." '
-    f'"To skip it once, keys included: {BYPASS_COMMAND}" >&2; exit 1'
+    f'echo "mistral-nb is no longer installed, so git stops at notebooks. {REPAIR}" >&2; '
+    f'echo "To go on without it, keys included: {LEAVE_COMMAND}" >&2; exit 1'
 )
 
 

@@ -8,7 +8,7 @@ from mistral_nb.bounded_read import MAX_SETTINGS, read_file
 from mistral_nb.child_environment import BOOTSTRAP_CODE
 from mistral_nb.errors import MistralNbError
 from mistral_nb.file_io import write_atomically
-from mistral_nb.git.filter_config import FilterDriver
+from mistral_nb.git.filter_config import REPAIR, FilterDriver
 from mistral_nb.git.run_git import Git
 
 _MARK = "# mistral-nb: scans what is about to be pushed"
@@ -25,9 +25,8 @@ if [ -x "$1" ] && [ -e "$2/mistral_nb/cli.py" ]; then
     { printf '%s\\n' "$4" "$5"; feed; } | "$1" -I -c 'START' "$2"
     exit
 fi
-echo "mistral-nb: cannot scan this push: $1 or $2/mistral_nb no longer exists." \\
-    "Repair: pip install mistral_nb, then: mistral-nb protect --pre-push." \\
-    "To skip it once: git push --no-verify" >&2
+echo "mistral-nb is no longer installed, so this push is not scanned. REPAIR --pre-push" >&2
+echo "To go on without it: git push --no-verify, or delete $0" >&2
 exit 1
 """
 _ARGUMENTS_PREFIX = "set -- "
@@ -71,6 +70,7 @@ def install_hook(git: Git, driver: FilterDriver) -> str:
         .replace("BEFORE", _PREVIOUS_SUFFIX)
         .replace("START", _HOOK_CODE)
         .replace("WORDS", places)
+        .replace("REPAIR", REPAIR)
     )
     write_atomically(path, hook.encode(), 0o755)
     return path

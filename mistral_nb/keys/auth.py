@@ -6,7 +6,7 @@ from mistral_nb import environment
 from mistral_nb.api.hosts import classify_host
 from mistral_nb.api_key import Key
 from mistral_nb.command_context import Context
-from mistral_nb.errors import WrongUsage
+from mistral_nb.errors import MistralNbError, WrongUsage
 from mistral_nb.keys import use_checks
 from mistral_nb.keys.activation_report import format_key
 from mistral_nb.report import Dialog
@@ -30,7 +30,10 @@ class LiveKey:
         self._context, self._workspace, self._key, self._name = context, workspace, key, name
 
     def __call__(self) -> str:
-        return self.read_key().reveal()
+        try:
+            return self.read_key().reveal()
+        except MistralNbError as error:
+            raise error.with_traceback(None) from None  # the way here tells the caller nothing
 
     def read_key(self) -> Key:
         """The key, read from its store when the index names another one than the last time."""

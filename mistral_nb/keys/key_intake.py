@@ -20,6 +20,7 @@ from mistral_nb.keys import (
     optional_details,
     other_keys,
     overwrite_checks,
+    revoked_keys,
     workspace_choice,
 )
 from mistral_nb.keys.key_details import expiry_details, reported_details
@@ -52,11 +53,15 @@ def obtain_key(context: Context, wishes: LoginOptions) -> Dialog[StoredKey]:
     Outside a form, Ctrl-C at a question after the key was verified keeps it, and raises `Cancelled`.
     """
     yield from host_consent.confirm_host(context)
-    if wishes.from_aside is None:
-        source, key = yield from key_prompt.ask_for_key(context, wishes.workspace, _make_form(context, wishes))
-    else:
+    revoked = None
+    if wishes.from_aside is not None:
         source, key = yield from aside_keys.choose(context, wishes.from_aside)
-    yield from overwrite_checks.confirm_revoked_key(context, key)
+    elif revoked := (yield from revoked_keys.offer(context, wishes.workspace)):
+        source, key = revoked_keys.SOURCE, revoked.key
+    else:
+        source, key = yield from key_prompt.ask_for_key(context, wishes.workspace, _make_form(context, wishes))
+    if not revoked:
+        yield from overwrite_checks.confirm_revoked_key(context, key)
     environment.register_key(key, context.index)
     verdict = yield from _verify_key(context, key, wishes.workspace)
     rest = _name_and_store(context, wishes, key, verdict)
@@ -65,7 +70,12 @@ def obtain_key(context: Context, wishes: LoginOptions) -> Dialog[StoredKey]:
     except interrupted_login.QuestionInterrupted:
         name = wishes.workspace or key_naming.suggest_name(context, verdict, key)
         details = _make_details(context, wishes, name, key, verdict)
-        raise interrupted_login.keep_anyway(context, name, key, details) from None
+        cancelled = interrupted_login.keep_anyway(context, name, key, details)
+        if revoked:
+            revoked_keys.take_back(context, revoked)
+        raise cancelled from None
+    if revoked:
+        revoked_keys.take_back(context, revoked)
     return stored._replace(source=source)
 
 

@@ -9,12 +9,14 @@ from functools import partial
 from typing import NamedTuple
 
 from mistral_nb import environment
+from mistral_nb.api.console_pages import key_page_url
 from mistral_nb.api_key import Key
 from mistral_nb.command_context import Context
 from mistral_nb.config import keys_in
-from mistral_nb.errors import CannotAsk, ConcurrentChange, StoreError, WrongUsage
+from mistral_nb.errors import Cancelled, CannotAsk, ConcurrentChange, StoreError, WrongUsage
 from mistral_nb.keys import passphrase_prompt, rotation_state, workspace_choice
 from mistral_nb.keys.activation_report import format_key
+from mistral_nb.prompts.confirm import confirm, no_confirmation
 from mistral_nb.report import Ask, Dialog, Step
 from mistral_nb.storage.index import COMPROMISED, RetiredKey, Workspace
 from mistral_nb.storage.rotation_journal import RotationEntry
@@ -39,20 +41,21 @@ class RevokedKey(NamedTuple):
         return known.kind if known else "api"
 
 
-def take_out_of_use(context: Context, named: str | None) -> Dialog[list[RevokedKey]]:
-    """Remove the key from environment and workspaces and mark it as compromised, before anything else.
+def take_out_of_use(context: Context, named: str | None, *, yes: bool = False) -> Dialog[list[RevokedKey]]:
+    """Remove the key from environment and workspaces and mark it as compromised, before Mistral is asked.
 
-    Several if more than one revoked key of a workspace is not yet rejected. Raises `WrongUsage`.
+    ``yes``: without asking. Several if more than one revoked key of a workspace is not yet rejected. Raises
+    `WrongUsage`, `Cancelled`.
     """
     active = context.active
     if named is None and active:
-        return (yield from _revoke_active_key(context, active))
+        return (yield from _revoke_active_key(context, active, yes))
     name = workspace_choice.validate_name(named) if named else (yield from _ask_workspace(context))
     name = yield from workspace_choice.confirm_near_miss(context, name)
-    return (yield from _revoke_workspace_key(context, name))
+    return (yield from _revoke_workspace_key(context, name, yes))
 
 
-def _revoke_active_key(context: Context, active: environment.ActiveKey) -> Dialog[list[RevokedKey]]:
+def _revoke_active_key(context: Context, active: environment.ActiveKey, yes: bool) -> Dialog[list[RevokedKey]]:
     """The key in the environment, wherever else it is stored."""
     kept = context.key_manager.workspaces()
     entry = kept.get(active.workspace or "")
@@ -63,10 +66,12 @@ def _revoke_active_key(context: Context, active: environment.ActiveKey) -> Dialo
         )
         choices = ("process", "kept")
         if (yield Ask("which leaked", question, choices=choices, default="process")) == "kept":
-            return (yield from _revoke_workspace_key(context, active.workspace))
+            return (yield from _revoke_workspace_key(context, active.workspace, yes))
     names = [name for name, each in kept.items() if each.fingerprint == active.key.fingerprint]
     if names:
-        return (yield from _revoke_workspace_key(context, active.workspace if active.workspace in names else names[0]))
+        name = active.workspace if active.workspace in names else names[0]
+        return (yield from _revoke_workspace_key(context, name, yes))
+    yield from _confirm(f"…{active.key.tail}", "api", yes)
     return [(yield from _revoke_environment_key(context, active.key))]
 
 
@@ -108,7 +113,7 @@ def _ask_workspace(context: Context) -> Dialog[str]:
         ) from None
 
 
-def _revoke_workspace_key(context: Context, name: str) -> Dialog[list[RevokedKey]]:
+def _revoke_workspace_key(context: Context, name: str, yes: bool) -> Dialog[list[RevokedKey]]:
     entry = context.key_manager.workspaces().get(name)
     waiting = [
         aside
@@ -118,14 +123,25 @@ def _revoke_workspace_key(context: Context, name: str) -> Dialog[list[RevokedKey
     if waiting and (entry is None or (yield from _ask_look_again(name, entry, waiting))):
         return (yield from _recheck_revoked(context, waiting))
     if entry:
+        yield from _confirm(format_key(name, entry.tail, entry), entry.kind, yes or bool(waiting))  # asked just now
         return [(yield from _take_out_key(context, name, entry))]
     active = context.active
     if active and active.workspace == name:
+        yield from _confirm(format_key(name, active.key.tail), "api", yes)
         return [(yield from _revoke_environment_key(context, active.key))]
     raise WrongUsage(
         f"No key is stored for a workspace named {name}, and no revoked key is waiting for Mistral to reject it.",
         f"See {context.format_command('list')}.",
     )
+
+
+def _confirm(what: str, kind: str, yes: bool) -> Dialog[None]:
+    """Ask before a key is taken out of use. Raises `Cancelled`, `CannotAsk`."""
+    if yes:
+        return
+    question = f"Take {what} out of use here? At Mistral it stays valid until it is deleted: {key_page_url(kind)}"
+    if not (yield from confirm("revoke", question, unattended=no_confirmation("Use --yes."))):
+        raise Cancelled("Nothing was revoked.")
 
 
 def _ask_look_again(name: str, entry: Workspace, waiting: list[RetiredKey]) -> Dialog[bool]:

@@ -7,12 +7,12 @@ from mistral_nb.redaction.search import collect_runs, contains_key, may_hold_sus
 from mistral_nb.redaction.search_terms import SearchTerms
 from mistral_nb.redaction.utf16 import to_utf8
 
-_LOOKED_AT = 8000  # bytes: git's rule
+LOOKED_AT = 8000  # bytes: git's rule
 
 
 def is_binary(data: bytes) -> bool:
     """Whether git would call it binary, but for UTF-16 and for notebooks, which are text whatever they hold."""
-    return b"\0" in data[:_LOOKED_AT] and to_utf8(data) is None and not is_notebook(data)
+    return b"\0" in data[:LOOKED_AT] and to_utf8(data) is None and not is_notebook(data)
 
 
 def may_hold_keys(data: bytes, watchlist: WatchlistLike) -> bool:

@@ -48,7 +48,8 @@ class Finding(NamedTuple):
     ``tier``: known, remembered and suspected are rewritten; reported (its fingerprint came with a
     repository), kept (on the keep list or its line says so) and noted (another vendor's key, or an identifier)
     never are. ``fingerprint`` is "" where only a fragment was found. ``path`` is where in a notebook,
-    ``cells[3].outputs[0].text``; "" elsewhere. ``line`` is 1-based, in the file or the text; None for values.
+    ``cells[3].outputs[0].text``; "" elsewhere. ``line`` and ``column`` are 1-based, in the file or the text; None for
+    values.
     ``cell`` is 1-based too; ``cell_id`` is None where the cell has no id, or one that could be a part of a key.
     """
 
@@ -59,6 +60,7 @@ class Finding(NamedTuple):
     line: int | None
     cell: int | None = None
     cell_id: str | None = None
+    column: int | None = None
 
 
 class Result(NamedTuple):

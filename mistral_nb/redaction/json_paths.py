@@ -55,13 +55,15 @@ def cell_number(path: str) -> int | None:
     return int(match[1]) + 1 if match else None
 
 
-def find_lines(data: bytes, offsets: Sequence[int]) -> list[int]:
-    """The 1-based line of each offset, which are in rising order."""
-    found, line, done = [], 1, 0
+def find_positions(data: bytes, offsets: Sequence[int]) -> list[tuple[int, int]]:
+    """The line and the column of each offset, from 1, as editors count them; the offsets are in rising order."""
+    found, line, column, done = [], 1, 1, 0
     for offset in offsets:
         line += data.count(b"\n", done, offset)
+        start = data.rfind(b"\n", done, offset) + 1
+        column = (1 if start else column) + len(data[start or done : offset].decode("utf-8", "replace"))
         done = offset
-        found.append(line)
+        found.append((line, column))
     return found
 
 

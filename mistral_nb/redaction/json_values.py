@@ -21,7 +21,7 @@ def clean_values(value: Any, terms: SearchTerms) -> tuple[Any, list[Finding]]:
     """
     data = _as_json(value).encode("utf-8", "surrogatepass")
     cleaned, found = remove_keys(data, terms, json=True)
-    findings = [finding._replace(line=None) for finding in found]  # lines of that JSON mean nothing to anybody
+    findings = [f._replace(line=None, column=None) for f in found]  # of that JSON they mean nothing to anybody
     if cleaned is data:
         return value, findings
     try:

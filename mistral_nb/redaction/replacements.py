@@ -13,7 +13,7 @@ from mistral_nb.api_key import MARKER, MIN_FRAGMENT
 from mistral_nb.redaction.encodings import filled_base64_forms
 from mistral_nb.redaction.findings import ALL_TIERS, Finding, Span
 from mistral_nb.redaction.images import find_images, remove_spans
-from mistral_nb.redaction.json_paths import cell_number, find_lines, find_paths, readable_id
+from mistral_nb.redaction.json_paths import cell_number, find_paths, find_positions, readable_id
 from mistral_nb.redaction.normalize import (
     Edit,
     View,
@@ -175,11 +175,12 @@ def to_findings(data: bytes, places: list[Replacement], notebook: bool) -> list[
     ids: dict[int, bytes] = {}
     where = _paths(data, offsets, ids) if notebook else [""] * len(offsets)
     found = []
-    for place, path, line in zip(places, where, find_lines(data, offsets), strict=True):
+    for place, path, (line, column) in zip(places, where, find_positions(data, offsets), strict=True):
         cell = cell_number(path)
         if path.endswith("].id") and cell:
             ids.pop(cell - 1, None)  # the key is in it
-        found.append(Finding(place.match.tier, place.match.fingerprint, place.match.tail, path, line, cell))
+        match = place.match
+        found.append(Finding(match.tier, match.fingerprint, match.tail, path, line, cell, column=column))
     return [f._replace(cell_id=readable_id(ids.get(f.cell - 1))) if f.cell else f for f in found] if ids else found
 
 

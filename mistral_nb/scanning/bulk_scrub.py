@@ -7,8 +7,7 @@ import os
 import signal
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +15,8 @@ from mistral_nb.command_context import Context
 from mistral_nb.errors import Cancelled, WrongUsage, reason
 from mistral_nb.key_records import keys_to_json, to_json
 from mistral_nb.report import Action, Dialog, Report, Step
-from mistral_nb.scanning.file_discovery import COLLABORATION_DB, find_files
+from mistral_nb.scanning.file_discovery import BINARY, find_files, is_binary_file, is_notebook
+from mistral_nb.scanning.progress_bar import ProgressBar
 from mistral_nb.watchlist import Watchlist, build_watchlist
 
 if TYPE_CHECKING:
@@ -27,18 +27,36 @@ STDIN = "-"
 _PARALLEL_MIN_BYTES = 150_000_000  # bytes: starting further processes costs as much as reading this
 _MAX_PROCESSES = 61  # what Windows can wait for
 _BATCH_BYTES = 4_000_000  # bytes in one piece of work: what Ctrl-C waits for
-_SHOWN_AFTER, _SHOWN_EVERY = 1.0, 0.1  # seconds
 
 Steps = Dialog[None]
 
 
 class FileJob(NamedTuple):
-    """``is_named``: a person named the path, rather than a folder above it. ``root``: that folder, or the file's."""
+    """``is_named``: a person named the path, rather than a folder above it. ``root``: that folder, or the file's.
+    ``write``: whether keys are removed from it, rather than only counted."""
 
     path: str
     is_named: bool
     size: int
     root: str
+    write: bool
+
+
+class FilesFound:
+    """What was found below the paths. ``passed_over``: paths, by why they are not looked into."""
+
+    def __init__(self) -> None:
+        self.jobs: list[FileJob] = []
+        self.outcomes: list[FileResult] = []
+        self.passed_over: dict[str, list[str]] = {}
+
+    def add_unread(self, path: str, why: str) -> None:
+        from mistral_nb.file_scrub.clean_file import FileResult
+
+        self.outcomes.append(FileResult(path, problem=why))
+
+    def add_passed_over(self, path: str, why: str) -> None:
+        self.passed_over.setdefault(why, []).append(path)
 
 
 class FolderWatchlists(dict[str, Watchlist]):
@@ -64,26 +82,28 @@ class FolderWatchlists(dict[str, Watchlist]):
         return self._last
 
 
-def process_files(context: Context, paths: Sequence[str], *, everything: bool, write: bool) -> Action:
-    """Process all ``paths``; a file that can't be read or written is reported, and the others continue."""
+def process_files(context: Context, paths: Sequence[str], *, write: bool, only_notebooks: bool) -> Action:
+    """Process all ``paths``; a file that can't be read or written is reported, and the others continue.
+
+    ``only_notebooks``: of a folder's files the others are not searched, or, with ``write``, searched but not changed.
+    """
     from mistral_nb.file_scrub import removal_summary
 
     if STDIN in paths:
         if len(paths) > 1:
             raise WrongUsage("'-' cannot be combined with other paths.", "Give either - or paths.")
         return (yield from _process_stdin(context, write))
-    outcomes: list[FileResult] = []
-    jobs = list(_collect_jobs(paths, everything, outcomes))
-    yield from (Step(removal_summary.format_line(outcome, write=write)) for outcome in outcomes)
+    found = _collect_jobs(paths, write=write, only_notebooks=only_notebooks)
+    yield from (Step(removal_summary.format_line(outcome, write=write)) for outcome in found.outcomes)
     try:
-        yield from _process_jobs(context, jobs, write, outcomes)
+        yield from _process_jobs(context, found.jobs, found.outcomes)
     except KeyboardInterrupt:
         raise Cancelled(
             f"Cancelled; {'files already cleaned stay cleaned' if write else 'nothing was changed'}."
         ) from None
-    place = {job.path: number for number, job in enumerate(jobs)}
-    outcomes.sort(key=lambda outcome: place.get(outcome.path, -1))
-    return _make_report(len(jobs), outcomes, write)
+    place = {job.path: number for number, job in enumerate(found.jobs)}
+    found.outcomes.sort(key=lambda outcome: place.get(outcome.path, -1))
+    return _make_report(found, write)
 
 
 def _process_stdin(context: Context, write: bool) -> Action:
@@ -97,7 +117,10 @@ def _process_stdin(context: Context, write: bool) -> Action:
     cleaned = (clean_bytes if write else search_bytes)(data, "", watchlist)
     outcome = make_result(STDIN, cleaned, watchlist)
     if not write:
-        return _make_report(1, [outcome], write)
+        given = FilesFound()
+        given.jobs.append(FileJob(STDIN, True, len(data), "", False))
+        given.outcomes.append(outcome)
+        return _make_report(given, write)
     if outcome.removed:
         yield Step(removal_summary.format_line(outcome, write=True))
     sys.stdout.buffer.write(cleaned.data)
@@ -105,32 +128,37 @@ def _process_stdin(context: Context, write: bool) -> Action:
     return Report("", exit_code=removal_summary.exit_code([outcome], write=write))
 
 
-def _collect_jobs(paths: Iterable[str], everything: bool, outcomes: list[FileResult]) -> Iterator[FileJob]:
-    from mistral_nb.file_scrub.clean_file import FileResult
-
-    def unread(path: str, why: str) -> None:
-        outcomes.append(FileResult(path, problem=why))
-
-    def skipped(path: str, why: str) -> None:
-        outcomes.append(FileResult(path, skipped=why))
-
-    seen = set()
+def _collect_jobs(paths: Iterable[str], *, write: bool, only_notebooks: bool) -> FilesFound:
+    found, seen = FilesFound(), set()
     for path in paths:
         try:
-            named = not os.path.isdir(path)
-            found: Iterable[str] = (
-                [path] if named else find_files(path, every=everything, unread=unread, skipped=skipped)
-            )
-            for file in found:
-                if os.path.normpath(file) not in seen:
-                    seen.add(os.path.normpath(file))
-                    size = os.path.getsize(file) if os.path.exists(file) else 0
-                    yield FileJob(file, named, size, os.path.dirname(file) or "." if named else path)
+            for job in _make_jobs(path, found, write=write, only_notebooks=only_notebooks):
+                name = os.path.normpath(job.path)
+                if name not in seen:
+                    seen.add(name)
+                    found.jobs.append(job)
         except OSError as error:
-            unread(path, reason(error))
+            found.add_unread(path, reason(error))
+    return found
 
 
-def _process_jobs(context: Context, jobs: list[FileJob], write: bool, outcomes: list[FileResult]) -> Steps:
+def _make_jobs(path: str, found: FilesFound, *, write: bool, only_notebooks: bool) -> Iterator[FileJob]:
+    if not os.path.isdir(path):
+        size = os.path.getsize(path) if os.path.exists(path) else 0
+        yield FileJob(path, True, size, os.path.dirname(path) or ".", write)
+        return
+    for file in find_files(path, unread=found.add_unread, passed_over=found.add_passed_over):
+        writes = write and (not only_notebooks or is_notebook(file))
+        if only_notebooks and not write and not is_notebook(file):
+            continue
+        if is_binary_file(file):
+            found.add_passed_over(file, BINARY)
+            continue
+        with contextlib.suppress(FileNotFoundError):  # gone meanwhile
+            yield FileJob(file, False, os.path.getsize(file), path, writes)
+
+
+def _process_jobs(context: Context, jobs: list[FileJob], outcomes: list[FileResult]) -> Steps:
     """Collect every file's outcome in ``outcomes``; report what is removed along the way."""
     from mistral_nb.file_scrub import removal_summary
 
@@ -139,32 +167,34 @@ def _process_jobs(context: Context, jobs: list[FileJob], write: bool, outcomes: 
     for problem in dict.fromkeys(problem for folder in folders for problem in watchlists[folder].problems):
         yield Step(f"mistral-nb: {problem}")
     bar = ProgressBar(sum(job.size for job in jobs))
-    for job, result in _run_jobs(jobs, watchlists, write):
+    for job, result in _run_jobs(jobs, watchlists):
         outcome = result
         if outcome.needs_warning:
             yield from bar.print_line(removal_summary.format_removal_warning(outcome))
-            outcome = _process_file(job, watchlists, write, warns_first=False)
-        if write or outcome.problem:
-            yield from bar.print_line(removal_summary.format_line(outcome, write=write))
+            outcome = _process_file(job, watchlists, warns_first=False)
+        if not job.write:
+            outcome = outcome._replace(removed=(), left=(*outcome.removed, *outcome.left))
+        if job.write or outcome.problem:
+            yield from bar.print_line(removal_summary.format_line(outcome, write=job.write))
         outcomes.append(outcome)
         yield from bar.advance(job.size)
     yield from bar.clear()
 
 
-def _run_jobs(jobs: list[FileJob], watchlists: FolderWatchlists, write: bool) -> Iterator[tuple[FileJob, FileResult]]:
+def _run_jobs(jobs: list[FileJob], watchlists: FolderWatchlists) -> Iterator[tuple[FileJob, FileResult]]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     pays_off = cores > 1 and len(jobs) > 1 and sum(job.size for job in jobs) >= _PARALLEL_MIN_BYTES
     done: set[FileJob] = set()
     if pays_off and watchlists.environ is os.environ:  # which is what the other processes have
-        for job, outcome in _run_in_parallel(jobs, write, cores):
+        for job, outcome in _run_in_parallel(jobs, cores):
             done.add(job)
             yield job, outcome
     for job in jobs:
         if job not in done:
-            yield job, _process_file(job, watchlists, write)
+            yield job, _process_file(job, watchlists)
 
 
-def _run_in_parallel(jobs: list[FileJob], write: bool, cores: int) -> Iterator[tuple[FileJob, FileResult]]:
+def _run_in_parallel(jobs: list[FileJob], cores: int) -> Iterator[tuple[FileJob, FileResult]]:
     """Ends early, silently, if a process was killed: perhaps for its memory."""
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from concurrent.futures.process import BrokenProcessPool
@@ -174,7 +204,7 @@ def _run_in_parallel(jobs: list[FileJob], write: bool, cores: int) -> Iterator[t
     pool = ProcessPoolExecutor(min(cores, _MAX_PROCESSES), get_context("spawn"))
     try:
         with _ignore_interrupts():  # the processes inherit that: this one ends them
-            pieces = {pool.submit(run_batch, piece, write): piece for piece in _make_batches(jobs)}
+            pieces = {pool.submit(run_batch, piece): piece for piece in _make_batches(jobs)}
         for future in as_completed(pieces):
             yield from zip(pieces[future], future.result(), strict=True)
     except (BrokenProcessPool, OSError):  # killed, or could not be started
@@ -184,10 +214,10 @@ def _run_in_parallel(jobs: list[FileJob], write: bool, cores: int) -> Iterator[t
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def run_batch(piece: list[FileJob], write: bool) -> list[FileResult]:
+def run_batch(piece: list[FileJob]) -> list[FileResult]:
     """One piece of work, in a process of its own."""
     watchlists = FolderWatchlists(os.environ)
-    return [_process_file(job, watchlists, write) for job in piece]
+    return [_process_file(job, watchlists) for job in piece]
 
 
 def _make_batches(jobs: Iterable[FileJob]) -> Iterator[list[FileJob]]:
@@ -213,63 +243,41 @@ def _ignore_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _process_file(job: FileJob, watchlists: FolderWatchlists, write: bool, *, warns_first: bool = True) -> FileResult:
+def _process_file(job: FileJob, watchlists: FolderWatchlists, *, warns_first: bool = True) -> FileResult:
     from mistral_nb.file_scrub.clean_file import CleanOptions, clean_file, is_run_by_git
 
     watchlist = watchlists[os.path.dirname(job.path)]
-    binary = job.is_named or os.path.basename(job.path) == COLLABORATION_DB
     order = CleanOptions(
-        write,
+        job.write,
         is_explicit=not is_run_by_git(watchlists.environ),
         is_named=job.is_named,
         root=job.root,
         warns_first=warns_first,
-        binary=binary,
         keep_copy=watchlists.keep_copy,
     )
     return clean_file(job.path, watchlist, order)
 
 
-class ProgressBar:
-    """Progress in bytes, shown when the work turns out to be long. A step that begins with ``\\r`` redraws."""
-
-    def __init__(self, total: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._total, self._clock = max(total, 1), clock
-        self._done, self._next, self._shown = 0, clock() + _SHOWN_AFTER, False
-
-    def advance(self, size: int) -> Iterator[Step]:
-        self._done += size
-        if self._clock() >= self._next:
-            self._next, self._shown = self._clock() + _SHOWN_EVERY, True
-            filled = 30 * self._done // self._total
-            yield Step(f"\r[{'#' * filled}{' ' * (30 - filled)}] {100 * self._done // self._total:3} %")
-
-    def print_line(self, text: str) -> Iterator[Step]:
-        """A line of text in the bar's place."""
-        if text:
-            yield from self.clear()
-            yield Step(text)
-
-    def clear(self) -> Iterator[Step]:
-        if self._shown:
-            yield Step(f"\r{' ' * 38}\r")
-
-
-def _make_report(files: int, outcomes: Sequence[FileResult], write: bool) -> Report:
+def _make_report(found: FilesFound, write: bool) -> Report:
     from mistral_nb.file_scrub import removal_summary
 
+    outcomes = found.outcomes
     records = [record for outcome in outcomes for record in (*outcome.removed, *outcome.left)]
+    unchanged = {job.path for job in found.jobs if not job.write} if write else set()
+    counted = [outcome.path for outcome in outcomes if outcome.path in unchanged and outcome.left]
     return Report(
-        removal_summary.format_summary(files, outcomes, write=write),
+        "",
         notes=(
-            *(removal_summary.format_line(o, write=False) for o in outcomes if (o.removed or o.left) and not write),
-            *removal_summary.format_passed_over(outcomes),
+            *(() if write else map(removal_summary.format_finding, records)),
+            *removal_summary.format_counted_files(counted),
+            *removal_summary.format_passed_over(found.passed_over),
+            removal_summary.format_summary(len(found.jobs), outcomes, write=write),
         ),
         exit_code=removal_summary.exit_code(outcomes, write=write),
         data={
-            "files": files,
+            "files": len(found.jobs),
             "findings": [to_json(record) for record in records],
             "keys": keys_to_json(records),
-            "passed_over": removal_summary.list_passed_over(outcomes),
+            "passed_over": [{"path": p, "reason": why} for why, paths in found.passed_over.items() for p in paths],
         },
     )

@@ -1,153 +1,91 @@
-"""The files below a folder: git is asked where there is a repository, else the folder is walked."""
+"""The files below a folder, and what below it is passed over. Nothing that lies there is run or followed."""
 
 import os
 import stat
 from collections.abc import Callable, Iterator
 
+from mistral_nb.bounded_read import read_beginning
 from mistral_nb.errors import reason
+from mistral_nb.file_scrub.file_types import can_be_binary
+from mistral_nb.redaction.binary_data import LOOKED_AT, is_binary
 
-_SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "site-packages", "venv"})
-_TOOL_FOLDERS = frozenset({".git", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache"})
-_CHECKPOINTS = ".ipynb_checkpoints"  # hidden, and it holds what the notebooks held
-_GIT_SECONDS = 30.0
-OnUnreadable = Callable[[str, str], None]  # a path, and why it can't be read
+# Why a path is passed over, in the singular.
+BINARY, LINK, SPECIAL = "binary file", "link", "pipe, socket or device"
+ENVIRONMENT, PACKAGES, CACHE = "virtual environment", "node_modules folder", "cache folder"
+VERSION_CONTROL, OTHER_DISK = "version control folder", "folder of another file system"
+
+_REASONS = {
+    **dict.fromkeys((".git", ".hg", ".svn", ".bzr", ".jj", "_darcs", "CVS"), VERSION_CONTROL),
+    **dict.fromkeys(("venv", ".venv", "site-packages"), ENVIRONMENT),
+    **dict.fromkeys(("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".cache"), CACHE),
+    "node_modules": PACKAGES,
+}
+_ENVIRONMENT_MARKS = frozenset({"pyvenv.cfg", "conda-meta"})
+OnPath = Callable[[str, str], None]  # a path, and why it is not looked into
 COLLABORATION_DB = (
     ".jupyter_ystore.db"  # jupyter-collaboration's: everything ever typed into its notebooks, in plain text
 )
 
 
-def _ignore_unreadable(path: str, why: str) -> None:
-    pass
+def find_files(folder: str, *, unread: OnPath, passed_over: OnPath) -> Iterator[str]:
+    """Every file in ``folder`` and below it, hidden and git-ignored ones too; their paths begin with ``folder``.
 
-
-def find_files(
-    folder: str, *, every: bool, unread: OnUnreadable = _ignore_unreadable, skipped: OnUnreadable = _ignore_unreadable
-) -> Iterator[str]:
-    """The notebooks in ``folder`` and below it, and their `COLLABORATION_DB`, or ``every`` file.
-
-    Not what git ignores, unless it is ``folder`` itself. Symbolic links are not followed; ``skipped`` is called for
-    one that leads out of ``folder``. ``unread`` is called for what below it can't be read. Raises OSError where that
-    is ``folder`` itself.
+    ``passed_over`` is called for what is not looked into by rule, ``unread`` for what can't be read.
     """
-    os.listdir(folder)
-    names = _list_git_files(folder, unread)
-    links = LinkCheck(folder, lambda path: every or _is_wanted(path), skipped)
-    if names is None:
-        found = _walk(folder, _is_searched, unread, links)
-    else:
-        found = _filter_existing(folder, names, every, unread, links)
-    for path in found:
-        if every or _is_wanted(path):
-            yield path
+    top = "" if folder == os.curdir else folder
+    device = None
+    waiting = [top]
+    while waiting:
+        place = waiting.pop()
+        try:
+            with os.scandir(place or os.curdir) as listed:
+                entries = sorted(listed, key=lambda entry: entry.name)
+            device = device if device is not None else os.stat(place or os.curdir).st_dev
+        except OSError as error:
+            unread(place or os.curdir, reason(error))
+            continue
+        if place != top and any(entry.name in _ENVIRONMENT_MARKS for entry in entries):
+            passed_over(place, ENVIRONMENT)
+            continue
+        below = []
+        for entry in entries:
+            path = os.path.join(place, entry.name)
+            try:
+                kind, why = _sort_entry(entry, device)
+            except OSError as error:  # gone, or it can't be asked about
+                unread(path, reason(error))
+                continue
+            if why:
+                passed_over(path, why)
+            elif kind == stat.S_IFDIR:
+                below.append(path)
+            else:
+                yield path
+        waiting += reversed(below)
 
 
-class LinkCheck:
-    """Whether a file is in the folder that was named, and not behind a link that leads out of it."""
-
-    def __init__(self, root: str, wanted: Callable[[str], bool], skipped: OnUnreadable) -> None:
-        self._root, self._wanted, self.skipped = root, wanted, skipped
-        self._real_root = os.path.join(os.path.realpath(root), "")
-        self._inside: dict[str, bool] = {}  # folder → whether it is; a repository's index may name what a link leads to
-
-    def is_inside(self, path: str) -> bool:
-        folder = os.path.dirname(path)
-        if folder not in self._inside:
-            self._inside[folder] = os.path.join(os.path.realpath(folder), "").startswith(self._real_root)
-        if not self._inside[folder]:
-            self._report(path)
-        return self._inside[folder]
-
-    def report_link(self, path: str) -> None:
-        """Report a link that leads out; what one inside leads to is found by itself."""
-        if (self._wanted(path) or os.path.isdir(path)) and not os.path.join(os.path.realpath(path), "").startswith(
-            self._real_root
-        ):
-            self._report(path)
-
-    def _report(self, path: str) -> None:
-        self.skipped(path, f"it is a link that leads out of {self._root}")
+def _sort_entry(entry: "os.DirEntry[str]", device: int) -> tuple[int, str]:
+    """Whether it is a folder or a file, and why it is passed over, if it is."""
+    if entry.is_symlink() or getattr(entry, "is_junction", bool)():
+        return stat.S_IFLNK, LINK
+    if entry.is_dir(follow_symlinks=False):
+        other = os.lstat(entry.path).st_dev != device
+        return stat.S_IFDIR, _REASONS.get(entry.name, OTHER_DISK if other else "")
+    return stat.S_IFREG, "" if entry.is_file(follow_symlinks=False) else SPECIAL
 
 
-def _is_wanted(path: str) -> bool:
+def is_notebook(path: str) -> bool:
+    """Whether it is one, or the history of some."""
     return path.lower().endswith(".ipynb") or os.path.basename(path) == COLLABORATION_DB
 
 
-def find_all_files(folder: str) -> Iterator[str]:
-    """Every file in ``folder`` and below it, even hidden or ignored ones: a leaked key may be anywhere.
-
-    Skips the internal folders of tools, and symbolic links.
-    """
-    return _walk(folder, _is_not_tool_folder, _ignore_unreadable)
-
-
-def _list_git_files(folder: str, unread: OnUnreadable) -> list[str] | None:
-    """Tracked and untracked files, relative to ``folder``; None outside a repository, and where git ignores it."""
-    from subprocess import TimeoutExpired
-
-    from mistral_nb.git.run_git import Git, GitFailed
-
-    git = Git.at_path(folder)
-    try:
-        asked = git.run("ls-files", "-co", "--exclude-standard", "-z", "--", ".", seconds=_GIT_SECONDS)
-        if asked.returncode or (
-            not asked.stdout and git.run("check-ignore", "-q", ".", seconds=_GIT_SECONDS).returncode == 0
-        ):
-            return None
-    except TimeoutExpired:  # a .gitignore that is a pipe, or what the configuration names
-        unread(folder, f"git gave no answer within {_GIT_SECONDS:g} seconds, so what it ignores was searched too")
-        return None
-    except (GitFailed, OSError):  # git is not installed, or the folder can't be entered
-        return None
-    for line in asked.stderr.decode(errors="replace").splitlines():  # of folders that it could not open
-        unread(folder, f"git says: {line}")
-    return list(dict.fromkeys(os.fsdecode(name) for name in asked.stdout.split(b"\0") if name))
-
-
-def _filter_existing(
-    folder: str, names: list[str], every: bool, unread: OnUnreadable, links: LinkCheck
-) -> Iterator[str]:
-    for name in names:
-        path = os.path.join(folder, name)
-        if not links.is_inside(path):
-            continue
-        if os.path.islink(path):
-            links.report_link(path)
-        elif os.path.isdir(path):  # a submodule, or a repository of its own
-            if not os.path.samefile(path, folder):
-                yield from find_files(path, every=every, unread=unread, skipped=links.skipped)
-        elif _is_file(path, unread):
-            yield path
-
-
-def _walk(
-    folder: str, enters: Callable[[str, str], bool], unread: OnUnreadable, links: LinkCheck | None = None
-) -> Iterator[str]:
-    def not_entered(error: OSError) -> None:
-        unread(str(error.filename), reason(error))
-
-    for root, folders, names in os.walk(folder, onerror=not_entered):
-        folders[:] = sorted(name for name in folders if enters(root, name))
-        for name in sorted((*folders, *names)):
-            if links and os.path.islink(path := os.path.join(root, name)):
-                links.report_link(path)
-        yield from (path for name in sorted(names) if _is_file(path := os.path.join(root, name), unread))
-
-
-def _is_searched(root: str, name: str) -> bool:
-    return _is_not_tool_folder(root, name) and (not name.startswith(".") or name == _CHECKPOINTS)
-
-
-def _is_not_tool_folder(root: str, name: str) -> bool:
-    if name in _SKIPPED_FOLDERS | _TOOL_FOLDERS:
+def is_binary_file(path: str) -> bool:
+    """Whether its content says so, where its name says nothing; False if it can't be read."""
+    if not can_be_binary(path) or is_notebook(path):
         return False
-    return not os.path.exists(os.path.join(root, name, "pyvenv.cfg"))
-
-
-def _is_file(path: str, unread: OnUnreadable) -> bool:
     try:
-        return stat.S_ISREG(os.lstat(path).st_mode)
-    except PermissionError as error:
-        unread(path, reason(error))
-    except OSError:  # gone
-        pass
-    return False
+        head = read_beginning(path, LOOKED_AT)
+    except OSError:
+        return False
+    is_cut = len(head) == LOOKED_AT  # perhaps between two that UTF-16 needs together
+    return is_binary(head) and not (is_cut and not is_binary(head[:-2]))

@@ -7,7 +7,7 @@ from mistral_nb.command_context import Context
 from mistral_nb.errors import Cancelled, WrongUsage
 from mistral_nb.key_records import format_count, format_file_place, format_places, format_tail, to_json
 from mistral_nb.report import Action, Dialog, Report, Row
-from mistral_nb.scanning.bulk_scrub import ProgressBar
+from mistral_nb.scanning.progress_bar import ProgressBar
 from mistral_nb.watchlist import build_watchlist
 from mistral_nb.wording import plural
 

@@ -68,7 +68,7 @@ def search_folder(folder: str, key: Key, seconds: float = _SEARCH_SECONDS) -> Le
     """The files under ``folder`` that hold ``key``, plainly or in any form that `scrub` knows."""
     watchlist = Watchlist(known=(key,), remembered=(make_remembered(key, COMPROMISED),))
     found, deadline = LeakLocations([], [], [], [], True), time.monotonic() + seconds
-    for file in file_discovery.find_all_files(folder):
+    for file in file_discovery.find_files(folder, unread=_ignore, passed_over=_ignore):
         if time.monotonic() > deadline:
             return found._replace(complete=False)
         if os.path.basename(file).startswith(_HISTORY):  # has a row of its own
@@ -85,6 +85,10 @@ def search_folder(folder: str, key: Key, seconds: float = _SEARCH_SECONDS) -> Le
         else:
             found.files.append(file)
     return found
+
+
+def _ignore(path: str, why: str) -> None:
+    pass
 
 
 def clean_histories(context: Context, key: Key) -> int:

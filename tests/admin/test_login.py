@@ -58,7 +58,7 @@ def test_an_ordinary_key_is_not_stored_as_one(org: Organisation, new_context: Ne
 
 @pytest.mark.slow
 def test_a_leaked_one_is_checked_with_the_admin_api(org: Organisation) -> None:
-    done = org.run("revoke", "admin", code=1)
+    done = org.run("revoke", "admin", "--yes", code=1)
     assert f"Mistral still accepts …{org.admin_key.tail}" in done.stdout
     assert org.contents.remembered[org.admin_key.fingerprint].state == "compromised"
 
@@ -119,6 +119,6 @@ def test_an_old_one_is_checked_with_the_admin_api(org: Organisation) -> None:
     done = org.run("verify", "admin", "--old", code=1)
     assert f"…{org.admin_key.tail}  Mistral still accepts it" in done.stdout
     assert "the Backoffice" in done.stdout
-    org.run("revoke", "admin", code=1)
-    done = org.run("revoke", "admin", code=1)  # again, from its copy
-    assert f"Mistral still accepts …{new.tail}; delete it here: the Backoffice" in done.stdout
+    org.run("revoke", "admin", "--yes", code=1)
+    done = org.run("revoke", "admin", "--yes", code=1)  # again, from its copy
+    assert f"Mistral still accepts …{new.tail} until you delete it: the Backoffice" in done.stdout

@@ -6,7 +6,7 @@ import pytest
 
 from mistral_nb.admin.client import UNTRIED_NOTE
 from mistral_nb.command_context import Context
-from mistral_nb.storage.index import COMPROMISED
+from mistral_nb.storage.index import COMPROMISED, LIVE
 from support.commands import act
 from support.organisation import Organisation
 
@@ -25,11 +25,11 @@ def test_the_leaked_key_is_deleted_at_mistral(org: Organisation) -> None:
     assert org.admin_key.reveal() not in org.said
 
 
-def test_nothing_is_deleted_without_a_yes_and_the_next_revoke_asks_again(org: Organisation) -> None:
-    done = org.run("revoke", "prod", code=1)
-    assert "mistral-nb revoke prod --yes" in done.stderr
+def test_nothing_is_deleted_without_a_yes(org: Organisation) -> None:
+    done = org.run("revoke", "prod", code=3)
+    assert "Use --yes." in done.stderr
     assert org.there
-    assert org.contents.remembered[org.key.fingerprint].state == COMPROMISED
+    assert org.contents.remembered[org.key.fingerprint].state == LIVE
     org.run("revoke", "prod", "--yes")
     assert org.there == {}
 
@@ -59,7 +59,7 @@ def test_a_failed_deletion_is_reported_and_can_be_done_manually(
     org.sandbox.admin.set_fault(fault)
     done = org.run("revoke", "prod", "--yes", code=1)
     assert said in done.stderr
-    assert f"Mistral still accepts …{org.key.tail}; delete it here: https://" in done.stdout
+    assert f"Mistral still accepts …{org.key.tail} until you delete it: https://" in done.stdout
     assert org.contents.remembered[org.key.fingerprint].state == COMPROMISED
     org.environ["MISTRAL_ADMIN_API_KEY"] = org.admin_key.reveal()
     org.sandbox.admin.set_fault("")

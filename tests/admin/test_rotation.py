@@ -310,7 +310,7 @@ def test_a_rotation_is_finished_under_the_new_name(org: Organisation) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", [("logout", "prod", "--yes"), ("revoke", "prod", "--manual")])
+@pytest.mark.parametrize("words", [("logout", "prod", "--yes"), ("revoke", "prod", "--manual", "--yes")])
 def test_an_abandoned_rotation_reports_what_it_leaves(words: tuple[str, ...], org: Organisation) -> None:
     org.run("rotate", "prod")
     done = org.run(*words, code=None)

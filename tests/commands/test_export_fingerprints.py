@@ -149,6 +149,6 @@ def test_a_pipe_in_place_of_the_file_is_refused_without_blocking(repo: Repo) -> 
     repo.write("a.ipynb", notebook("x = 1"))
     done = run(repo.env, repo.path, "export-fingerprints")
     assert (done.returncode, "not a regular file" in done.stderr) == (3, True)
-    for words in (["a.ipynb"], ["."], ["--all", "."]):
+    for words in (["a.ipynb"], ["."], ["--notebooks", "."]):
         done = run(repo.env, repo.path, "scan", *words)
         assert (done.returncode, "was not read: it is not a regular file" in done.stderr) == (0, True)

@@ -13,7 +13,7 @@ from mistral_nb.command_context import Context
 from mistral_nb.errors import Cancelled, CannotAsk, WrongUsage
 from mistral_nb.sandbox.sandbox import Sandbox
 from mistral_nb.scanning import leak_search
-from mistral_nb.storage.index import COMPROMISED
+from mistral_nb.storage.index import COMPROMISED, LIVE
 from mistral_nb.storage.key_manager import KeyManager
 from support.commands import act
 from support.keys import make_key
@@ -55,7 +55,7 @@ def test_it_exits_1_until_mistral_refuses_and_then_nothing_is_left(
     for _ in range(2):
         acted = act(new_context(), "revoke", workspace="prod")
         assert acted.report.exit_code == 1
-        assert f"Mistral still accepts …{leaked.tail}; delete it here: https://console.mistral.ai/" in acted.shown
+        assert f"Mistral still accepts …{leaked.tail} until you delete it: https://console.mistral.ai/" in acted.shown
     sandbox.set_fault("503")
     assert act(new_context(), "revoke", workspace="prod").report.exit_code == 3
     sandbox.set_fault(None)
@@ -387,3 +387,37 @@ def test_a_key_that_no_variable_held_is_not_called_removed_from_the_environment(
         environ.pop(name, None)
     shown = act(new_context("cli"), "revoke", workspace="prod").shown
     assert f"prod …{leaked.tail} was removed from its workspace and marked as compromised." in shown
+
+
+def test_it_asks_first_and_a_no_changes_nothing(new_context: NewContext, leaked: Key, environ: dict[str, str]) -> None:
+    before = new_context().read_index()
+    with pytest.raises(Cancelled, match="Nothing was revoked"):
+        act(new_context(), "revoke", {"revoke": "no"}, workspace="prod")
+    with pytest.raises(CannotAsk, match="--yes"):
+        act(new_context(), "revoke", {"revoke": CannotAsk("Cannot prompt here.")}, workspace="prod")
+    assert new_context().read_index() == before
+    assert environ["MISTRAL_API_KEY"] == leaked.reveal()
+    acted = act(new_context(), "revoke", {"revoke": "no"}, workspace="prod", yes=True)
+    assert "revoke" not in acted.person.names
+    assert new_context().key_manager.workspaces() == {}
+
+
+def test_a_key_revoked_by_mistake_is_taken_back_by_login(new_context: NewContext, leaked: Key) -> None:
+    shown = act(new_context("cli"), "revoke", {"revoke": "yes"}, workspace="prod").shown
+    assert "If that was a mistake: mistral-nb login prod offers to take it back." in shown
+    act(new_context("cli", interactive=True), "login", {"take back": "yes", "expires": ""}, workspace="prod")
+    context = new_context("cli")
+    assert context.key_manager.read("prod") == leaked
+    assert context.key_manager.retired_keys() == []
+    assert context.read_index().remembered[leaked.fingerprint].state == LIVE
+
+
+def test_what_is_not_taken_back_stays_revoked(new_context: NewContext, sandbox: Sandbox, leaked: Key) -> None:
+    act(new_context("cli"), "revoke", {"revoke": "yes"}, workspace="prod")
+    new = sandbox.make_key("prod")
+    answers = {"take back": "no", "key": new, "expires": ""}
+    act(new_context("cli", interactive=True), "login", answers, workspace="prod")
+    context = new_context("cli")
+    assert context.key_manager.read("prod") == new
+    assert [aside.fingerprint for aside in context.key_manager.retired_keys()] == [leaked.fingerprint]
+    assert context.read_index().remembered[leaked.fingerprint].state == COMPROMISED

@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -24,16 +25,29 @@ def holding(text: str, *more: str) -> str:
     return json.dumps(notebook("x = 1", f'key = "{text}"', *more), indent=1)
 
 
-def scan(new_context: Any, *paths: Path | str, everything: bool = False) -> Any:
-    return act(new_context("cli"), "scan", paths=[str(path) for path in paths], everything=everything)
+def scan(new_context: Any, *paths: Path | str, notebooks: bool = False) -> Any:
+    return act(new_context("cli"), "scan", paths=[str(path) for path in paths], notebooks=notebooks)
 
 
-def test_a_key_is_reported_by_tier_tail_and_cell(new_context: Any, key: Key, folder: Path) -> None:
+def summary(acted: Any) -> str:
+    return str(acted.report.notes[-1])
+
+
+def position(file: Path, key: Key) -> str:
+    """Line and column, as an editor counts them."""
+    before = file.read_text().partition(key.reveal())[0]
+    return f"{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
+
+
+def test_a_key_is_reported_by_place_tail_and_cell(new_context: Any, key: Key, folder: Path) -> None:
     (folder / "a.ipynb").write_text(holding(key.reveal()))
     acted = scan(new_context, folder)
     assert acted.report.exit_code == 1
-    assert acted.report.title == "1 file: 1 key found (1 remembered) in 1 file."
-    assert f"1 key found: …{key.tail} (remembered) in cell 2" in acted.shown
+    assert str(acted.report).splitlines() == [
+        f"{folder / 'a.ipynb'}:{position(folder / 'a.ipynb', key)}: Mistral key …{key.tail} in cell 2 "
+        "(seen on this machine)",
+        "1 file: 1 key found in 1 file.",
+    ]
     assert key.reveal() not in acted.shown
     assert key.reveal()[:15] not in as_json(acted.report)
     assert (folder / "a.ipynb").read_text() == holding(key.reveal())
@@ -58,6 +72,7 @@ def test_json_has_files_and_findings(new_context: Any, key: Key, folder: Path) -
         "place": "source",
         "line": 1 + holding(key.reveal()).split(key.reveal())[0].count("\n"),
         "aside_id": "",
+        "column": int(position(file, key).partition(":")[2]),
     }
     assert data["keys"] == [
         {
@@ -81,14 +96,15 @@ def test_without_a_key_it_exits_0(content: str, new_context: Any, key: Key, fold
 def test_a_known_key_is_found_from_the_environment(new_context: Any, environ: dict[str, str], folder: Path) -> None:
     environ["MISTRAL_API_KEY"] = make_text()
     (folder / "a.ipynb").write_text(holding(environ["MISTRAL_API_KEY"]))
-    assert "(known)" in scan(new_context, folder).shown
+    assert "(set in this environment)" in scan(new_context, folder).shown
 
 
 def test_a_suspected_key_is_found_where_mistral_is_named(new_context: Any, folder: Path) -> None:
     (folder / "a.ipynb").write_text(holding(make_text(), "from mistralai import Mistral"))
     (folder / "b.ipynb").write_text(holding(make_text()))
     acted = scan(new_context, folder)
-    assert acted.report.title == "2 files: 1 key found (1 suspected) in 1 file."
+    assert summary(acted) == "2 files: 1 key found in 1 file."
+    assert "(by its shape, where Mistral is named)" in acted.shown
 
 
 def test_a_fingerprint_that_came_with_the_repository_is_reported(new_context: Any, folder: Path) -> None:
@@ -97,7 +113,7 @@ def test_a_fingerprint_that_came_with_the_repository_is_reported(new_context: An
     (folder / "a.ipynb").write_text(holding(revoked.reveal()))
     acted = scan(new_context, folder)
     assert acted.report.exit_code == 1
-    assert "(reported)" in acted.shown
+    assert "(listed in .mistral-nb-revoked)" in acted.shown
 
 
 def test_a_key_on_the_keep_list_does_not_count(new_context: Any, folder: Path) -> None:
@@ -109,18 +125,36 @@ def test_a_key_on_the_keep_list_does_not_count(new_context: Any, folder: Path) -
     assert scan(new_context, folder).report.exit_code == 1
 
 
-@pytest.mark.parametrize(("everything", "names"), [(False, {"a.ipynb"}), (True, {"a.ipynb", "b.py", "c.txt", ".d"})])
-def test_a_folder_means_its_notebooks_and_with_all_every_text_file(
-    everything: bool, names: set[str], new_context: Any, key: Key, folder: Path
+@pytest.mark.parametrize("git", [True, False])
+@pytest.mark.parametrize("notebooks", [True, False])
+def test_a_folder_means_every_text_file_hidden_and_ignored_ones_too(
+    notebooks: bool, git: bool, new_context: Any, key: Key, folder: Path
 ) -> None:
-    need("git")
-    subprocess.run(["git", "init", "-q", str(folder)], check=True)
-    for name in ("a.ipynb", "b.py", "c.txt", ".d", "ignored.ipynb", "ignored.txt", "binary.dat"):
+    if git:
+        need("git")
+        subprocess.run(["git", "init", "-q", str(folder)], check=True)
+        (folder / ".gitignore").write_text("ignored.*\n.env\n")
+    names = {"a.ipynb", "b.py", "c.txt", ".d", ".env", "ignored.ipynb", "ignored.txt"}
+    for name in (*names, "binary.dat"):
         (folder / name).write_bytes(b"\0" * name.startswith("binary") + f"key {key.reveal()}".encode())
-    (folder / ".gitignore").write_text("ignored.*\n")
-    data = scan(new_context, folder, everything=everything).report.data
-    assert {os.path.basename(finding["file"]) for finding in data["findings"]} == names
-    assert [os.path.basename(path) for path in data["passed_over"]] == ["binary.dat"] * everything
+    data = scan(new_context, folder, notebooks=notebooks).report.data
+    found = {os.path.basename(finding["file"]) for finding in data["findings"]}
+    assert found == {name for name in names if name.endswith(".ipynb") or not notebooks}
+    assert [Path(each["path"]).name for each in data["passed_over"] if each["reason"] == "binary file"] == (
+        [] if notebooks else ["binary.dat"]
+    )
+
+
+def test_without_a_path_it_is_this_folder_and_places_can_be_clicked(
+    new_context: Any, key: Key, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "deeper").mkdir()
+    (folder / "deeper/app.py").write_text(f"# é😀\nMISTRAL_API_KEY, x = '{key.reveal()}', '{key.reveal()}'\n")
+    for paths in ([], ["."]):
+        acted = scan(new_context, *paths)
+        place = os.path.join("deeper", "app.py")
+        assert acted.shown.splitlines()[0] == f"{place}:2:23: Mistral key …{key.tail} (seen on this machine)"
 
 
 @pytest.mark.parametrize("place", ["start", "end"])
@@ -132,46 +166,77 @@ def test_a_nul_does_not_make_a_file_of_a_known_kind_binary(
 ) -> None:
     text = f"k = '{key.reveal()}'\n".encode()
     (folder / name).write_bytes(b"\0" + text if place == "start" else text + b"\0")
-    report = scan(new_context, folder, everything=True).report
+    report = scan(new_context, folder).report
     assert (report.exit_code, [finding["tail"] for finding in report.data["findings"]]) == (1, [key.tail])
     assert report.data["passed_over"] == []
 
 
-@pytest.mark.parametrize("git", [True, False])
-def test_what_is_binary_is_counted_and_named(git: bool, new_context: Any, key: Key, folder: Path) -> None:
-    if git:
-        need("git")
-        subprocess.run(["git", "init", "-q", str(folder)], check=True)
-    names = [f"{number}.dat" for number in range(7)]
-    for name in names:
-        (folder / name).write_bytes(b"\0" + key.reveal().encode())
-    (folder / "a.ipynb").write_text(holding("nothing"))
-    acted = scan(new_context, folder, everything=True)
-    assert acted.report.title == "8 files: no key found, 7 binary files passed over."
-    assert acted.report.exit_code == 0
-    named = ", ".join(str(folder / name) for name in names[:5])
-    assert f"Binary, so not looked into: {named} and 2 more." in acted.shown
-    assert acted.report.data["passed_over"] == [str(folder / name) for name in names]
-    assert scan(new_context, folder).report.data["passed_over"] == []  # it is notebooks that are looked for
-    assert scan(new_context, folder / names[0]).report.exit_code == 1  # negative control: there is a key
+def test_text_of_two_bytes_a_character_is_not_binary_however_long_it_is(
+    new_context: Any, key: Key, folder: Path
+) -> None:
+    for name, before in (("cut.txt", "x" * 3998 + "😀" * 50), ("whole.txt", "x" * 3999 + "😀" * 50)):
+        (folder / name).write_bytes(f"{before} {key.reveal()}\n".encode("utf-16"))
+    (folder / "neither.txt").write_bytes(b"\0\1\2" * 4000 + key.reveal().encode())
+    data = scan(new_context, folder).report.data
+    assert [Path(found["file"]).name for found in data["findings"]] == ["cut.txt", "whole.txt"]
+    assert [Path(each["path"]).name for each in data["passed_over"]] == ["neither.txt"]
 
 
-@pytest.mark.parametrize("git", [True, False])
-def test_ignored_and_internal_folders_are_skipped(git: bool, new_context: Any, key: Key, folder: Path) -> None:
-    places = ["mine/deep", ".hidden", "env with python", "node_modules", "mine/.ipynb_checkpoints"]
-    for place in places:
+def test_what_is_passed_over_is_counted_by_why(new_context: Any, key: Key, folder: Path) -> None:
+    passed_over = {
+        ".git": "version control folder",
+        "a/.hg": "version control folder",
+        "an environment": "virtual environment",
+        "conda": "virtual environment",
+        "a/node_modules": "node_modules folder",
+        "a/__pycache__": "cache folder",
+    }
+    looked_into = ["a/deep", ".hidden", "a/.ipynb_checkpoints"]
+    for place in (*passed_over, *looked_into):
         (folder / place).mkdir(parents=True)
-        (folder / place / "a b.ipynb").write_text(holding(key.reveal()))
-    (folder / "env with python" / "pyvenv.cfg").touch()
-    (folder / "link.ipynb").symlink_to(folder / "mine/deep/a b.ipynb")
-    if git:
-        need("git")
-        subprocess.run(["git", "init", "-q", str(folder)], check=True)
-        (folder / ".gitignore").write_text("env with python\nnode_modules\n.hidden\n")
-    found = [f["file"] for f in scan(new_context, folder).report.data["findings"]]
-    assert sorted(os.path.relpath(file, folder) for file in found) == [
-        "mine/.ipynb_checkpoints/a b.ipynb",
-        "mine/deep/a b.ipynb",
+        (folder / place / "a b.py").write_text(f"k = '{key.reveal()}'\n")
+    (folder / "an environment/pyvenv.cfg").touch()
+    (folder / "conda/conda-meta").mkdir()
+    for number in range(2):
+        name = f"{number}.dat"
+        (folder / name).write_bytes(b"\0" + key.reveal().encode())
+        passed_over[name] = "binary file"
+    if os.name == "posix":
+        (folder / "link.py").symlink_to(folder / "a/deep/a b.py")
+        os.mkfifo(folder / "pipe.py")
+        passed_over |= {"link.py": "link", "pipe.py": "pipe, socket or device"}
+    acted = scan(new_context, folder)
+    told = {os.path.relpath(each["path"], folder): each["reason"] for each in acted.report.data["passed_over"]}
+    assert told == passed_over
+    found = [os.path.relpath(each["file"], folder) for each in acted.report.data["findings"]]
+    assert sorted(found) == sorted(f"{place}/a b.py" for place in looked_into)
+    assert "2 binary files, 1 cache folder" in acted.report.notes[-2]
+    assert "2 version control folders, 2 virtual environments." in acted.report.notes[-2]
+    for named in ("0.dat", "conda", ".git"):  # a person who names it wants it looked into
+        assert scan(new_context, folder / named).report.exit_code == 1
+
+
+def test_a_folder_of_another_file_system_is_passed_over(
+    new_context: Any, key: Key, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "disk").mkdir()
+    (folder / "disk/a.py").write_text(f"k = '{key.reveal()}'\n")
+    assert scan(new_context, folder).report.exit_code == 1
+    lstat = os.lstat
+
+    def lstat_of_two_disks(path: Any) -> os.stat_result:
+        status = lstat(path)
+        if os.path.basename(path) != "disk":
+            return status
+        fields = list(status)
+        fields[stat.ST_DEV] += 1
+        return os.stat_result(fields)
+
+    monkeypatch.setattr(os, "lstat", lstat_of_two_disks)
+    report = scan(new_context, folder).report
+    assert report.exit_code == 0
+    assert report.data["passed_over"] == [
+        {"path": str(folder / "disk"), "reason": "folder of another file system"},
     ]
 
 
@@ -195,20 +260,9 @@ def test_an_unreadable_file_is_reported_and_the_others_continue(new_context: Any
     assert acted.report.exit_code == 3
     assert "gone.ipynb: could not be read: No such file or directory" in acted.shown
     assert "pipe.ipynb: could not be read: it is not a regular file" in acted.shown
-    assert "2 files could not be read; 3 files: 1 key found (1 remembered) in 1 file." in acted.shown
+    assert "2 files could not be read; 3 files: 1 key found in 1 file." in acted.shown
     alone = scan(new_context, folder / "gone.ipynb")
-    assert alone.report.title == "1 file could not be read."
-
-
-def test_a_git_ignored_folder_is_scanned_if_named(new_context: Any, key: Key, folder: Path) -> None:
-    need("git")
-    subprocess.run(["git", "init", "-q", str(folder)], check=True)
-    (folder / ".gitignore").write_text("out/\n")
-    (folder / "out/deeper").mkdir(parents=True)
-    (folder / "out/deeper/a.ipynb").write_text(holding(key.reveal()))
-    assert scan(new_context, folder).report.exit_code == 0
-    for named in (folder / "out", folder / "out/deeper"):
-        assert scan(new_context, named).report.title == "1 file: 1 key found (1 remembered) in 1 file."
+    assert summary(alone) == "1 file could not be read."
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")

@@ -20,7 +20,7 @@ from mistral_nb.bounded_read import read_with_status
 from mistral_nb.file_scrub import fast_path
 from mistral_nb.file_scrub.clean_file import CleanOptions, FileChanged, _write_back, clean_file
 from mistral_nb.report import Step
-from mistral_nb.scanning import bulk_scrub
+from mistral_nb.scanning.progress_bar import ProgressBar
 from mistral_nb.storage.index import Index
 from mistral_nb.watchlist import Watchlist
 from support.commands import act, mistral_nb
@@ -52,7 +52,7 @@ def test_only_the_keys_characters_change(new_context: Any, key: Key, folder: Pat
     acted = scrub(new_context, file)
     assert file.read_text() == holding(key.reveal()).replace(key.reveal(), MARKER)
     assert acted.report.exit_code == 0
-    assert str(acted.report) == "1 file: 1 key found (1 remembered) in 1 file, all removed."
+    assert str(acted.report) == "1 file: 1 key found in 1 file, all removed."
     assert f"1 key removed: …{key.tail} (remembered) in cell 2" in acted.shown
     assert key.reveal()[:15] not in acted.shown
 
@@ -159,7 +159,7 @@ def test_a_suspected_key_is_removed_only_from_notebooks_and_their_pairs(
     acted = scrub(new_context, folder / name)
     assert ((folder / name).read_text() == before) is not rewritten
     assert acted.report.exit_code == (0 if rewritten else 1)
-    assert "1 suspected" in acted.shown
+    assert "(suspected)" in acted.shown
 
 
 def test_a_key_in_no_store_is_reported_before_it_is_removed(
@@ -287,7 +287,7 @@ def test_fast_path_and_usual_path_report_a_file_alike(
 ) -> None:
     content = FILES.get(name, lambda key: "")(key.reveal())
     told = []
-    for more in ((), ("--all",)):  # with a flag it goes the long way
+    for more in ((), ("--all" if command == "scrub" else "--notebooks",)):  # with a flag it goes the long way
         if name in FILES:
             (folder / name).write_text(content)
         done = run(environ, command, name, *more, cwd=folder)
@@ -376,9 +376,7 @@ def test_many_files_are_shared_between_processes(environ: dict[str, str], key: K
     assert (done.returncode, data["files"], len(data["findings"])) == (1, 90, holding_it)
     done = share("scrub")
     assert done.returncode == 0
-    assert f"90 files: 1 key in {holding_it} places found (1 remembered) in {holding_it} files, all removed." in (
-        done.stdout.decode()
-    )
+    assert f"90 files: 1 key in {holding_it} places found in {holding_it} files, all removed." in (done.stdout.decode())
     assert done.stderr.decode().count("Set aside: …") == holding_it
     assert len(Index(environ["MISTRAL_NB_HOME"]).read().set_aside) == 1
     assert not any(key.reveal() in file.read_text() for file in folder.iterdir())
@@ -472,7 +470,7 @@ def test_a_bar_is_drawn_on_long_work_in_a_terminal_and_nowhere_else(
     with spawn([SCRIPT, "scan", str(folder)], environ) as screen:
         assert screen.ends() == 1
     assert b"\r[" not in run(environ, "scan", str(folder)).stderr
-    steps = list(bulk_scrub.ProgressBar(100, clock=iter([0.0, 2.0, 2.0, 2.05, 3.0, 3.0]).__next__).advance(50))
+    steps = list(ProgressBar(100, clock=iter([0.0, 2.0, 2.0, 2.05, 3.0, 3.0]).__next__).advance(50))
     assert [step.text for step in steps] == [f"\r[{'#' * 15}{' ' * 15}]  50 %"]
 
 
@@ -485,3 +483,25 @@ def test_a_closed_pipe_is_not_an_error(environ: dict[str, str]) -> None:
         process.stdin.close()
         assert process.stderr.read() == b""
     assert process.wait(20) in (0, -signal.SIGPIPE)
+
+
+def test_a_folder_means_its_notebooks_and_other_files_with_keys_are_counted(
+    new_context: Any, key: Key, folder: Path
+) -> None:
+    text = f'key = "{key.reveal()}"\n'
+    (folder / "a.ipynb").write_text(holding(key.reveal()))
+    for name in ("app.py", ".env", "clean.py"):
+        (folder / name).write_text("x = 1\n" if name == "clean.py" else text)
+    acted = scrub(new_context, folder)
+    assert key.reveal() not in (folder / "a.ipynb").read_text()
+    assert (folder / "app.py").read_text() == (folder / ".env").read_text() == text
+    assert acted.report.exit_code == 1
+    assert (
+        f"2 other files hold keys and were not changed: {folder / '.env'}, {folder / 'app.py'}. "
+        "--all cleans sources and texts too."
+    ) in acted.shown
+    assert "4 files: 1 key in 3 places found in 3 files, removed in 1 of 3 places." in acted.shown
+    acted = scrub(new_context, folder, everything=True)
+    assert key.reveal() not in (folder / "app.py").read_text()
+    assert (folder / ".env").read_text() == text
+    assert (acted.report.exit_code, "other file" in acted.shown) == (1, False)

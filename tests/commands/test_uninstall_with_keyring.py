@@ -23,7 +23,7 @@ def test_the_keyring_holds_nothing_of_ours_afterwards(tmp_path: Path, sandbox: S
         keys = [sandbox.make_key() for _ in range(3)]
         for name, key in zip(("dev", "prod", "leaked"), keys, strict=True):
             session.mistral_nb("login", name, given=key.reveal())
-        session.mistral_nb("revoke", "leaked", code=1)
+        session.mistral_nb("revoke", "leaked", "--yes", code=1)
         assert session.python(COUNT) == "3"
         shown = session.mistral_nb("uninstall", "--yes")
         for key in keys:

@@ -49,7 +49,8 @@ def test_the_first_cell_gives_a_client_that_works(environ: dict[str, str], sandb
 def test_the_life_of_a_key_as_it_is_shown(environ: dict[str, str], sandbox: Sandbox) -> None:
     (block,) = [block for block in blocks("docs/keys.md", "python") if "rotate prod" in block]
     old, new = sandbox.make_key("prod"), sandbox.make_key("prod")
-    answers = {"login": [old.reveal()], "prod": ["yes"], "rotate": [new.reveal(), ""], "verify": [], "revoke": ["no"]}
+    answers = {"login": [old.reveal()], "prod": ["yes"], "rotate": [new.reveal(), ""], "verify": []}
+    answers["revoke"] = ["yes", "no"]
     with start_kernel(environ) as kernel:
         kernel.run("%load_ext mistral_nb")
         for line in lines(block):
@@ -65,7 +66,7 @@ CODES = {
     "mistral-nb login dev": 0,
     "mistral-nb status": 0,
     "mistral-nb run dev -- python app.py": 0,
-    "mistral-nb scan .": 1,
+    "mistral-nb scan": 1,
     "mistral-nb scrub analysis.ipynb": 0,
     "mistral-nb protect": 0,
     "mistral-nb protect --status": 1,  # tracked files hold one

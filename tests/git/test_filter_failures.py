@@ -6,15 +6,19 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
+import mistral_nb
 from mistral_nb.api_key import MARKER, Key
 from mistral_nb.file_io import write_atomically
 from mistral_nb.git import filter_config
-from support.git_repos import Repo, notebook, uses
+from mistral_nb.git.run_git import Git
+from support.git_repos import Repo, git_environment, notebook, uses
+from support.keys import make_key
 from support.patience import PATIENCE
 from support.processes import started
 
@@ -59,12 +63,11 @@ def test_a_missing_interpreter_error_says_how_to_repair_it(repo: Repo, key: Key,
     for words in (("add", "."), ("commit", "-a", "-m", "x"), ("stash",)):
         failed = repo.run(*words)
         assert failed.returncode != 0
-        assert str(python) in failed.stderr
         assert "mistral-nb protect" in failed.stderr
-        assert "-c filter.mistral-nb.process=" in failed.stderr
+        assert f"keys included: {filter_config.LEAVE_COMMAND}" in failed.stderr
     assert "no longer exists" in repo.act("protect", status=True).shown
-    around = shlex.split(failed.stderr.split("keys included: git ")[1].split(" COMMAND")[0])
-    assert repo.run(*around, "status").returncode == 0
+    repo.git(*shlex.split(filter_config.LEAVE_COMMAND.replace("[--global] ", ""))[1:])
+    assert repo.run("status").returncode == 0
     held(repo, key, before)
 
 
@@ -182,3 +185,68 @@ def _wait_for_the_filter(parent: int) -> int | None:
             if "mistral_nb.git.filter_process" in args and not args.split()[0].endswith("sh"):
                 return int(pid)
     return None
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="a virtual environment's layout on POSIX")
+def test_after_pip_uninstall_notebooks_and_pushes_stop_until_it_is_repaired(tmp_path: Path) -> None:
+    python, wheel = tmp_path / "venv/bin/python", make_wheel(tmp_path)
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
+    (site,) = (tmp_path / "venv/lib").glob("python*/site-packages")
+    (site / "dependencies.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
+    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "-q"]
+    install = [*pip, "install", "--no-deps", "--no-index", str(wheel)]
+    repo = Repo(tmp_path / "repo", git_environment(tmp_path))
+    key = make_key()
+    repo.remember(key)
+
+    def protect() -> None:
+        words = [str(python), "-m", "mistral_nb", "protect", "--pre-push"]
+        subprocess.run(words, cwd=repo.path, env=repo.env, check=True, capture_output=True)
+
+    subprocess.run(install, check=True)
+    protect()
+    assert filter_config.read_driver(Git(str(repo.path), repo.env)).root == str(site)
+    repo.git("init", "-q", "--bare", str(tmp_path / "remote.git"))
+    repo.git("remote", "add", "origin", str(tmp_path / "remote.git"))
+    repo.write("nb.ipynb", notebook(uses(key)))
+    repo.commit("with the package")
+    repo.git("push", "-q", "origin", "main")  # the control
+    assert MARKER.encode() in repo.blob("HEAD:nb.ipynb")
+
+    subprocess.run([*pip, "uninstall", "-y", "mistral_nb"], check=True)
+    repo.write("nb.ipynb", notebook(uses(key), "x = 2"))
+    failed = repo.run("add", "nb.ipynb")
+    assert failed.returncode != 0
+    assert [line for line in failed.stderr.splitlines() if "mistral" in line] == [
+        "mistral-nb is no longer installed, so git stops at notebooks. "
+        "Repair: pip install mistral_nb && mistral-nb protect",
+        f"To go on without it, keys included: {filter_config.LEAVE_COMMAND}",
+    ]
+    repo.write("app.py", b"x = 1\n")
+    repo.git("add", "app.py")  # no other file is concerned
+    repo.git("commit", "-q", "-m", "a source", "app.py")
+    stopped = repo.run("push", "origin", "main")
+    assert stopped.returncode != 0
+    assert "this push is not scanned. Repair: pip install mistral_nb && mistral-nb protect --pre-push" in stopped.stderr
+
+    subprocess.run(install, check=True)
+    protect()
+    repo.commit("repaired")
+    repo.git("push", "-q", "origin", "main")
+    assert MARKER.encode() in repo.blob("HEAD:nb.ipynb")
+    assert repo.objects_with(key) == []
+
+
+def make_wheel(folder: Path) -> Path:
+    """The package under test as pip installs it, without its dependencies and without building anything."""
+    wheel, info = folder / "mistral_nb-0-py3-none-any.whl", "mistral_nb-0.dist-info"
+    package = Path(mistral_nb.__file__).parent
+    files = [file for file in package.rglob("*") if file.is_file() and "__pycache__" not in file.parts]
+    with zipfile.ZipFile(wheel, "w") as packed:
+        for file in files:
+            packed.write(file, f"mistral_nb/{file.relative_to(package).as_posix()}")
+        packed.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: mistral_nb\nVersion: 0\n")
+        packed.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        packed.writestr(f"{info}/RECORD", "")
+    return wheel

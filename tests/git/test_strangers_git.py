@@ -242,8 +242,8 @@ def look_at(repo: Repo, folder: Path, key: Key) -> None:
         with contextlib.suppress(MistralNbError):  # a refusal is as good
             act(Context(host="cli", environ=repo.env, folder=str(folder)), name, **flags)
 
-    for name in ("scan", "scrub"):
-        typed(name, paths=[str(folder)], everything=True)
+    for name, flags in (("scan", {}), ("scrub", {"everything": True})):
+        typed(name, paths=[str(folder)], **flags)
         typed(name, paths=[str(folder / "app.py"), str(folder / "nb.ipynb")])
     typed("scan", paths=[], git_history="")
     typed("doctor")

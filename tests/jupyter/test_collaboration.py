@@ -68,7 +68,7 @@ def test_its_history_file_contains_the_key_and_scan_finds_it(
             timeout=60 * PATIENCE,
         )
         assert done.returncode == 1, done.stdout + done.stderr
-        assert ".jupyter_ystore.db: 1 key found" in done.stdout + done.stderr
+        assert f"Mistral key …{key.tail}" in done.stdout or ".jupyter_ystore.db: 1 key found" in done.stderr
         assert key.reveal() not in done.stdout + done.stderr
     assert key.reveal().encode() in history.read_bytes()
 

@@ -116,7 +116,7 @@ def test_revoked_in_a_kernel_it_is_out_of_its_environment_and_history(environ: d
     with start_kernel(environ) as kernel:
         kernel.run("%load_ext mistral_nb\n%mistral_key switch prod --force")
         kernel.run(f"pasted = '{old.reveal()}'")
-        ran = kernel.run("%mistral_key revoke prod --clean-history", answers=["no"])
+        ran = kernel.run("%mistral_key revoke prod --clean-history --yes", answers=["no"])
         assert f"Mistral still accepts …{old.tail}" in ran.shown
         assert kernel.run("import os; 'MISTRAL_API_KEY' in os.environ").results[0]["text/plain"] == "False"
         kernel.shut_down()
@@ -138,6 +138,8 @@ def test_in_a_terminal_the_new_key_is_typed_masked(environ: dict[str, str], sand
         assert screen.ends() == 0
         assert new.reveal() not in screen.raw
     with spawn([sys.executable, "-m", "mistral_nb", "revoke", "prod"], environ) as screen:
+        screen.sees("out of use here?")
+        screen.types("yes")
         screen.sees("Mistral still accepts")
         screen.sees("Add a new key for prod now?")
         screen.types("")

@@ -52,7 +52,7 @@ def test_a_key_moves_into_a_keyring_that_appeared_later_and_is_rotated_and_revok
         run("verify", "production", "--old")
         assert items() == [f"mistral-nb:production {new.tail}"]
         assert '"object": "list"' in run("curl", "-s", "/v1/models")
-        run("revoke", "production", code=1)
+        run("revoke", "production", "--yes", code=1)
         assert items() == [f"mistral-nb:(revoked) {new.fingerprint} {new.tail}"]
         sandbox.revoke(new)
         run("revoke", "production")

@@ -22,13 +22,18 @@ Said = str | Key | list[Any] | Callable[[Ask], Answer] | BaseException
 
 @dataclass
 class Person:
-    """Answers by question name; a list is consumed one by one. A question without an answer can't be asked."""
+    """Answers by question name; a list is consumed one by one. A question without an answer can't be asked.
+
+    Whoever types `revoke` means it, unless the test says otherwise.
+    """
 
     answers: Mapping[str, Said]
     asked: list[Ask] = field(default_factory=list)
 
     def __call__(self, ask: Ask) -> Answer:
         self.asked.append(ask)
+        if ask.name == "revoke" and "revoke" not in self.answers:
+            return "yes"
         if ask.name not in self.answers:
             raise CannotAsk("Cannot prompt here.")
         said = self.answers[ask.name]
