@@ -67,8 +67,6 @@ def test_run_all_waits_for_the_prompt(kernel: RealKernel, sandbox: Sandbox) -> N
     later = kernel.client.execute(VALUE)
     kernel.client.get_stdin_msg(timeout=20 * PATIENCE)
     kernel.client.input(key.reveal())
-    kernel.client.get_stdin_msg(timeout=20 * PATIENCE)
-    kernel.client.input("")
     text = ""
     while True:
         message = kernel.client.get_iopub_msg(timeout=20 * PATIENCE)
@@ -254,7 +252,7 @@ def test_a_kernel_without_a_keyring_keeps_a_key_in_memory_on_enter(environ: Env,
     del env["MISTRAL_NB_PASSPHRASE_FILE"]
     key = sandbox.make_key()
     with start_kernel(env) as kernel:
-        ran = kernel.run(f"{LOAD}\n%mistral_key switch dev", answers=[key.reveal()])
+        ran = kernel.run(f"{LOAD}\n%mistral_key switch dev", answers=[key.reveal(), ""])
         assert ran.status == "ok"
         assert "memory only" in ran.text
         assert kernel.run(VALUE).text.strip() == key.fingerprint
