@@ -67,8 +67,6 @@ def test_run_all_waits_for_the_prompt(kernel: RealKernel, sandbox: Sandbox) -> N
     later = kernel.client.execute(VALUE)
     kernel.client.get_stdin_msg(timeout=20 * PATIENCE)
     kernel.client.input(key.reveal())
-    kernel.client.get_stdin_msg(timeout=20 * PATIENCE)
-    kernel.client.input("")
     text = ""
     while True:
         message = kernel.client.get_iopub_msg(timeout=20 * PATIENCE)
