@@ -235,7 +235,7 @@ def test_where_the_keyring_can_not_be_used_the_error_names_the_key_that_is_in_it
 def test_an_item_that_contains_another_key_is_not_returned(keeper):
     keeper.keep("prod", make_key())
     keeper.stores["keyring"].items["prod", "current"] = make_key()
-    with pytest.raises(StoreError, match="no longer in the keyring"):
+    with pytest.raises(StoreError, match="is not in the keyring"):
         keeper.read("prod")
 
 
