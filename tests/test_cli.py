@@ -268,11 +268,11 @@ def test_without_a_keyring_a_passphrase_is_asked_for_twice_and_the_choice_rememb
         screen.sees("cancels): ")
         screen.waits_masked()
         screen.types(second.reveal())
-        screen.sees("Passphrase of the encrypted file (Enter = cancel): ")
+        screen.sees("Passphrase of the encrypted file: ")
         screen.waits_masked()
         screen.types("wrong")
         screen.sees("Wrong passphrase")
-        screen.sees("Passphrase of the encrypted file (Enter = cancel): ")
+        screen.sees("Passphrase of the encrypted file: ")
         screen.waits_masked()
         screen.types("open sesame, please")
         assert screen.ends() == 0
