@@ -41,8 +41,7 @@ class Photographer:
     def take_all(self, sandbox: Sandbox) -> None:
         """In the order in which a person meets them."""
         desk, key = self.desk, sandbox.make_key(workspace="dev")
-        desk.run(LOAD)
-        desk.notebook.wait(lambda: desk.kernel_reach() == "ready")
+        desk.load(LOAD)
         desk.paste(key.reveal(), CLIENT, 2)
         desk.dialog.get_by_role("button", name="Keep it").wait_for()
         self.take("paste-guard")

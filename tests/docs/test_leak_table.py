@@ -11,6 +11,7 @@ from mistral_nb.jupyter.save_hook import ContentsManagerGuard
 from mistral_nb.jupyter.watchlist_cache import WatchlistCache
 from mistral_nb.sandbox.sandbox import Sandbox
 from support.commands import mistral_nb
+from support.files import read_files
 from support.git_repos import Repo, git_environment, notebook, uses
 from support.jupyter_servers import notebook as saved_notebook
 from support.kernels import start_kernel
@@ -72,14 +73,14 @@ def leaks_from_the_disk(folder: Path, environ: Environ, sandbox: Sandbox, *, our
     if ours:
         with start_kernel(environ) as kernel:
             kernel.run("%load_ext mistral_nb")
-            ran = kernel.run("%mistral_key", answers=[key.reveal(), "", ""])
+            ran = kernel.run("%mistral_key", answers=[key.reveal()])
             assert ran.status == "ok", ran.error
         assert f"…{key.tail}" in mistral_nb(environ, "list").stdout
     else:
         (folder / ".env").write_text(f"MISTRAL_API_KEY={key.reveal()}\n")
-    files = [file for file in folder.parent.rglob("*") if file.is_file()]
+    files = read_files(folder.parent)
     assert files
-    return any(key.reveal().encode() in file.read_bytes() for file in files)
+    return any(key.reveal().encode() in data for data in files.values())
 
 
 def is_missed_in_the_history(folder: Path, environ: Environ, sandbox: Sandbox, *, ours: bool) -> bool:
