@@ -27,7 +27,7 @@ def test_the_leaked_key_is_deleted_at_mistral(org: Organisation) -> None:
 
 def test_nothing_is_deleted_without_a_yes(org: Organisation) -> None:
     done = org.run("revoke", "prod", code=3)
-    assert "Use --yes." in done.stderr
+    assert "Use --yes, with --manual to leave it at Mistral." in done.stderr
     assert org.there
     assert org.contents.remembered[org.key.fingerprint].state == LIVE
     org.run("revoke", "prod", "--yes")
