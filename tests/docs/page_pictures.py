@@ -48,7 +48,7 @@ class Photographer:
         desk.page.keyboard.press("Enter")
         desk.page.locator(STATUS, has_text=f"dev …{key.tail}").wait_for()
         self.take("status", "#jp-main-statusbar")
-        desk.notice("is set: dev").locator(".jp-Notification-Toast-Close").click()
+        desk.notice(f"…{key.tail}").locator(".jp-Notification-Toast-Close").click()
         desk.execute("mistral-nb:enter-key")
         desk.dialog.get_by_label("Key", exact=True).wait_for()
         self.take("enter-key")

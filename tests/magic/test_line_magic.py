@@ -252,7 +252,7 @@ def test_a_kernel_without_a_keyring_keeps_a_key_in_memory_on_enter(environ: Env,
     del env["MISTRAL_NB_PASSPHRASE_FILE"]
     key = sandbox.make_key()
     with start_kernel(env) as kernel:
-        ran = kernel.run(f"{LOAD}\n%mistral_key switch dev", answers=[key.reveal()])
+        ran = kernel.run(f"{LOAD}\n%mistral_key switch dev", answers=[key.reveal(), ""])
         assert ran.status == "ok"
         assert "memory only" in ran.text
         assert kernel.run(VALUE).text.strip() == key.fingerprint

@@ -44,7 +44,7 @@ def test_a_locked_keyring_is_reported_and_the_key_stays_usable(tmp_path: Path, s
         bus = session.environ["DBUS_SESSION_BUS_ADDRESS"]
         env = clean_environment(tmp_path / "work", MISTRAL_NB_API=sandbox.url, DBUS_SESSION_BUS_ADDRESS=bus)
         with start_kernel(env) as kernel:
-            ran = kernel.run(f"{LOAD}\n%mistral_key switch dev", answers=[key.reveal()])
+            ran = kernel.run(f"{LOAD}\n%mistral_key switch dev", answers=[key.reveal(), ""])
             assert ran.status == "ok"
             assert "locked" in ran.text
             assert "memory only" in ran.text
