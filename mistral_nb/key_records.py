@@ -6,7 +6,6 @@ counts once, in however many places and files it is.
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -143,11 +142,6 @@ def strongest_tier(records: Iterable[KeyRecord]) -> str:
     """The tier that a key counts in."""
     tiers = {record.tier for record in records}
     return next((tier for tier in _CERTAINTY if tier in tiers), "")
-
-
-def count_tiers(records: Iterable[KeyRecord]) -> Counter[str]:
-    """How many keys there are of each tier."""
-    return Counter(strongest_tier(group) for group in group_by_key(records).values())
 
 
 def format_count(records: Sequence[KeyRecord]) -> str:

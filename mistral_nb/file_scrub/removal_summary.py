@@ -19,7 +19,7 @@ from mistral_nb.redaction.findings import KNOWN, REMEMBERED, REPORTED, SUSPECTED
 from mistral_nb.wording import plural
 
 _MAX_NAMES = 5  # files named in a line
-_CERTAINTY = {
+_TIER_WORDS = {
     KNOWN: "set in this environment",
     REMEMBERED: "seen on this machine",
     SUSPECTED: "by its shape, where Mistral is named",
@@ -80,7 +80,7 @@ def format_finding(record: KeyRecord) -> str:
     key = f"Mistral key …{record.tail}" if record.tail else "passphrase"
     what = key if record.fingerprint else f"part of a {key}"
     cell = f" in {format_place(record)}" if record.path else ""
-    return one_line(f"{display_name(record.file)}{position}: {what}{cell} ({_CERTAINTY[record.tier]})")
+    return one_line(f"{display_name(record.file)}{position}: {what}{cell} ({_TIER_WORDS[record.tier]})")
 
 
 def format_counted_files(paths: Sequence[str], cleanable: Container[str]) -> list[str]:

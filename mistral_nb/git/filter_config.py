@@ -11,8 +11,9 @@ from mistral_nb.git.run_git import Git
 NAME = "mistral-nb"
 ATTRIBUTES_LINE = f"*.ipynb filter={NAME}"
 _PROCESS, _CLEAN, _SMUDGE, _REQUIRED = (f"filter.{NAME}.{name}" for name in ("process", "clean", "smudge", "required"))
-REPAIR = "Repair: pip install mistral_nb && mistral-nb protect"
-LEAVE_COMMAND = f"git config [--global] --remove-section filter.{NAME}"
+REPAIR = "Repair: install mistral_nb again for $1, then run mistral-nb protect"  # $1, in a shell, is the interpreter
+LEAVE_COMMAND = f"git config --remove-section filter.{NAME}"
+LEAVE_EVERYWHERE_COMMAND = f"git config --global --remove-section filter.{NAME}"
 
 _FILTER_CODE = f"{BOOTSTRAP_CODE}from mistral_nb.git.filter_process import main; main()"
 # $1 is the interpreter, $2 the folder of the package, $3 that of the index. No quote, no dollar more: it
@@ -20,8 +21,9 @@ _FILTER_CODE = f"{BOOTSTRAP_CODE}from mistral_nb.git.filter_process import main;
 _SCRIPT = (
     'if test -x "$1" && test -e "$2/mistral_nb/git/filter_process.py"; then '
     f'py="$1"; shift; exec "$py" -I -S -c "{_FILTER_CODE}" "$@"; fi; '
-    f'echo "mistral-nb is no longer installed, so git stops at notebooks. {REPAIR}" >&2; '
-    f'echo "To go on without it, keys included: {LEAVE_COMMAND}" >&2; exit 1'
+    f'echo "mistral-nb is no longer installed, so git stops at notebooks. {REPAIR} (or protect --global)" >&2; '
+    f'echo "To go on without it, keys included: {LEAVE_COMMAND}" >&2; '
+    f'echo "After protect --global: {LEAVE_EVERYWHERE_COMMAND}" >&2; exit 1'
 )
 
 

@@ -18,7 +18,7 @@ from mistral_nb.paths import data_folder
 if TYPE_CHECKING:
     from mistral_nb.report import RowState
 
-_INSTALL = "pip install mistral_nb where Jupyter's server runs, and restart it; until then: mistral-nb scrub NOTEBOOK"
+_INSTALL = "install mistral_nb where Jupyter's server runs, and restart it; until then: mistral-nb scrub NOTEBOOK"
 _SCRUB = "mistral-nb scrub NOTEBOOK before you share it"
 _SAME_HOME = "start both with the same MISTRAL_NB_HOME; until then: mistral-nb scrub NOTEBOOK"
 _VS_CODE = "VS Code saves notebooks itself, bypassing Jupyter's server"

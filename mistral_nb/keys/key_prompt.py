@@ -8,10 +8,11 @@ from mistral_nb.api_key import Key, Secret
 from mistral_nb.command_context import Context
 from mistral_nb.config import API_KEY_VARIABLE
 from mistral_nb.errors import CannotAsk, MistralNbError, NotAKey
-from mistral_nb.keys import aside_keys, key_sources, store_choice
+from mistral_nb.keys import aside_keys, key_sources
 from mistral_nb.prompts.confirm import MAX_TRIES, confirm
 from mistral_nb.report import Ask, Dialog, PromptForm, Step
 from mistral_nb.storage.key_discovery import DiscoveredKey, discover_keys, find_misnamed_keys
+from mistral_nb.storage.keyring_backends import no_keyring_hint
 
 AT_THE_PROMPT = "the prompt"
 
@@ -113,4 +114,4 @@ def _cannot_ask_error(context: Context, error: CannotAsk, workspace: str | None)
         failed = f"No key is stored for a workspace named {workspace}, and none can be entered here."
         return CannotAsk(failed, f"Add it: {context.format_command(f'login {workspace}')}")
     misnamed = key_sources.misnamed_hint(context)
-    return CannotAsk(f"{error.failed} A Mistral API key is needed.", misnamed or store_choice.NO_KEYRING_HINT)
+    return CannotAsk(f"{error.failed} A Mistral API key is needed.", misnamed or no_keyring_hint())

@@ -13,14 +13,10 @@ from mistral_nb.errors import (
 from mistral_nb.keys.passphrase_prompt import open_vault, wrong_passphrase_error
 from mistral_nb.prompts.confirm import MAX_TRIES
 from mistral_nb.report import Ask, Dialog, Step
+from mistral_nb.storage.keyring_backends import no_keyring_hint
 from mistral_nb.storage.store_protocol import FILE, KEYRING, MEMORY
 from mistral_nb.storage.vault import Vault
 from mistral_nb.storage.vault_passphrase import MIN_LENGTH
-
-NO_KEYRING_HINT = (
-    "Set MISTRAL_API_KEY or MISTRAL_API_KEY_FILE, or set MISTRAL_NB_STORE=file "
-    "and MISTRAL_NB_PASSPHRASE_FILE to a file that holds a passphrase."
-)
 
 
 def choose_store(context: Context) -> Dialog[str]:
@@ -88,7 +84,7 @@ def choose_without_keyring(context: Context, why_not: StoreError) -> Dialog[str]
         try:
             passphrase = yield Ask("new passphrase", question + enter, masked=True)
         except CannotAsk:
-            raise StoreUnavailable(why_not.failed, NO_KEYRING_HINT) from None
+            raise StoreUnavailable(why_not.failed, no_keyring_hint()) from None
         if not isinstance(passphrase, Secret) or not passphrase.reveal():
             if context.in_notebook:
                 return "memory"

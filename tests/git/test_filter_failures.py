@@ -66,7 +66,7 @@ def test_a_missing_interpreter_error_says_how_to_repair_it(repo: Repo, key: Key,
         assert "mistral-nb protect" in failed.stderr
         assert f"keys included: {filter_config.LEAVE_COMMAND}" in failed.stderr
     assert "no longer exists" in repo.act("protect", status=True).shown
-    repo.git(*shlex.split(filter_config.LEAVE_COMMAND.replace("[--global] ", ""))[1:])
+    repo.git(*shlex.split(filter_config.LEAVE_COMMAND)[1:])
     assert repo.run("status").returncode == 0
     held(repo, key, before)
 
@@ -80,7 +80,7 @@ def test_a_missing_package_stores_nothing(way: str, repo: Repo, key: Key, tmp_pa
     repo.write("nb.ipynb", notebook(uses(key)))
     failed = repo.run("add", ".")
     assert failed.returncode != 0
-    assert "Repair: pip install mistral_nb" in failed.stderr
+    assert f"Repair: install mistral_nb again for {sys.executable}, " in failed.stderr
     held(repo, key, before)
 
 
@@ -220,15 +220,16 @@ def test_after_pip_uninstall_notebooks_and_pushes_stop_until_it_is_repaired(tmp_
     assert failed.returncode != 0
     assert [line for line in failed.stderr.splitlines() if "mistral" in line] == [
         "mistral-nb is no longer installed, so git stops at notebooks. "
-        "Repair: pip install mistral_nb && mistral-nb protect",
+        f"Repair: install mistral_nb again for {python}, then run mistral-nb protect (or protect --global)",
         f"To go on without it, keys included: {filter_config.LEAVE_COMMAND}",
+        f"After protect --global: {filter_config.LEAVE_EVERYWHERE_COMMAND}",
     ]
     repo.write("app.py", b"x = 1\n")
     repo.git("add", "app.py")  # no other file is concerned
     repo.git("commit", "-q", "-m", "a source", "app.py")
     stopped = repo.run("push", "origin", "main")
     assert stopped.returncode != 0
-    assert "this push is not scanned. Repair: pip install mistral_nb && mistral-nb protect --pre-push" in stopped.stderr
+    assert f"Repair: install mistral_nb again for {python}, then run mistral-nb protect --pre-push" in stopped.stderr
 
     subprocess.run(install, check=True)
     protect()

@@ -134,6 +134,6 @@ def test_doctor_reads_every_file_of_jupyters_settings(tmp_path: Path, monkeypatc
 def test_doctor_has_a_row_in_a_kernel_and_one_elsewhere(tmp_path: Path) -> None:
     (row,) = checks(environ(tmp_path, JPY_PARENT_PID="999999"), in_kernel=True)
     assert (row.label, row.state) == ("saves", "warn")
-    assert row.repair.startswith("pip install mistral_nb where Jupyter's server runs")
+    assert row.repair.startswith("install mistral_nb where Jupyter's server runs")
     (row,) = checks({}, in_kernel=False)
     assert row.label == "saves"
