@@ -314,7 +314,7 @@ def format_flag(flag: Flag) -> str:
     """An argument as shown in usage."""
     meta = flag.metavar
     if not flag.names[0].startswith("-"):
-        return f"[{meta}]" if flag.argparse_options.get("nargs") == "?" else meta
+        return f"[{meta}]" if flag.argparse_options.get("nargs") in ("?", "*") else meta
     if "action" in flag.argparse_options:
         return f"[{flag.names[0]}]"
     return f"[{flag.names[0]} {f'[{meta}]' if flag.argparse_options.get('nargs') == '?' else meta}]"

@@ -3,9 +3,9 @@
 import os
 
 
-def plural(number: int, noun: str) -> str:
-    """``1 key``, ``2 keys``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def plural(number: int, noun: str, many: str = "") -> str:
+    """``1 key``, ``2 keys``; ``many``: the plural that takes no s at its end."""
+    return f"{number} {noun if number == 1 else many or f'{noun}s'}"
 
 
 def split_words(line: str) -> list[str]:

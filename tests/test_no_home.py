@@ -37,7 +37,7 @@ def test_there_is_no_home_in_these_tests(folder: str) -> None:
 @pytest.mark.parametrize(
     ("words", "code"),
     [
-        ("status", 0),
+        ("status", 1),
         ("list", 0),
         ("verify", None),
         ("doctor", None),

@@ -51,8 +51,7 @@ def _run_first_kernel(stage: DemoSetup) -> Generator[Step, Answer, None]:
 
     def person(prompt: str) -> Secret:
         typed.append(prompt)
-        answers = {"Mistral API key": stage.key, "When does it expire": Secret("90d")}
-        return next((said for start, said in answers.items() if prompt.startswith(start)), Secret(""))
+        return stage.key if _asks_for_key(prompt) else Secret("")
 
     with _start_kernel("starting a kernel", stage) as kernel:
         yield Step(f"✓ Started a notebook kernel with the cells of {NOTEBOOK}:")
@@ -62,7 +61,7 @@ def _run_first_kernel(stage: DemoSetup) -> Generator[Step, Answer, None]:
             shown += ran.text
             yield from (Step(f"    In : {line}") for line in cell.splitlines())
             yield from (Step(f"         {line}") for line in ran.text.splitlines())
-    _check("the prompt", any(p.startswith("Mistral API key") for p in typed), "the key was not asked for")
+    _check("the prompt", len(typed) == 1 and _asks_for_key(typed[0]), f"it asked {len(typed)} questions, not one")
     _check("the masked prompt", stage.key.reveal() not in shown, "the key was shown in an output")
     yield Step("✓ It asked once; the answer was masked and is not in any output.")
 
@@ -111,7 +110,7 @@ def _rotate_key(stage: DemoSetup) -> Generator[Step, Answer, None]:
     new, workspace = stage.sandbox.make_key(), "research"
 
     def person(prompt: str) -> Secret:
-        return new if prompt.startswith("Mistral API key") else Secret("90d")
+        return new if _asks_for_key(prompt) else Secret("")
 
     with _start_kernel("starting a kernel for a rotation", stage) as kernel:
         ran = _run_code("rotate", kernel, f"%load_ext mistral_nb\n%mistral_key rotate {workspace}", person)
@@ -222,6 +221,10 @@ def _run_code(what: str, kernel: "DrivenKernel", code: str, answer: Callable[[st
 def _check(what: str, held: bool, why: str) -> None:
     if not held:
         raise DemoFailed(f"This step failed: {what}: {why}.", "Please report it.")
+
+
+def _asks_for_key(prompt: str) -> bool:
+    return prompt.startswith("Paste ") and "Mistral API key" in prompt
 
 
 def _read_file(file: str) -> bytes:

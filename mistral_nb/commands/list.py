@@ -5,7 +5,7 @@ from mistral_nb.command_context import Context
 from mistral_nb.keys import expiry, interrupted_commands
 from mistral_nb.keys.activation_report import format_key
 from mistral_nb.keys.admin_access import can_use_admin_key, load_admin
-from mistral_nb.keys.key_report import details_data
+from mistral_nb.keys.key_report import UNREADABLE_TITLE, details_data
 from mistral_nb.report import Action, Report, Row
 from mistral_nb.storage.index import ADMIN, Workspace
 from mistral_nb.storage.store_protocol import store_name
@@ -28,7 +28,8 @@ def action(context: Context, remote: bool = False, long: bool = False) -> Action
     )
     if not kept and not problem:
         note = (f"To add one: {context.format_command('login')}",)
-    title = f"{plural(len(rows), 'key')} stored." if rows else "No keys are stored."
+    stored = f"{plural(len(rows), 'key')} stored." if rows else "No keys are stored."
+    title = UNREADABLE_TITLE if problem else stored
     data = {
         "kept": {name: details_data(entry, long) for name, entry in kept.items()},
         "active": next((name for name, entry in kept.items() if _is_active(context, name, entry)), None),

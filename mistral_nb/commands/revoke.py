@@ -120,7 +120,10 @@ def _look_again_notes(context: Context, leaked: RevokedKey) -> tuple[str, ...]:
 
 
 def _take_back_notes(context: Context, leaked: RevokedKey) -> tuple[str, ...]:
-    if not (leaked.stored_copy and leaked.workspace):
+    """Only where `login` offers it: not for an Admin key, nor in a workspace that stores another key."""
+    if leaked.kind == ADMIN or not (leaked.stored_copy and leaked.workspace):
+        return ()
+    if leaked.workspace in context.stored_workspaces():
         return ()
     return (f"If that was a mistake: {context.format_command(f'login {leaked.workspace}')} offers to take it back.",)
 
@@ -148,11 +151,18 @@ def _offer_new_key(context: Context, leaked: RevokedKey, report: Report) -> Acti
         report = replace(report, title="")  # it was said
     if not (yield from confirm("new key", f"Add a new key for {leaked.workspace} now?", default=False)):
         return _add_notes(report, later)
+    wishes = key_intake.LoginOptions(workspace=leaked.workspace, yes=True, offer_revoked=False)
+    advice = _take_back_notes(context, leaked)
     try:
-        got = yield from key_intake.obtain_key(context, key_intake.LoginOptions(workspace=leaked.workspace, yes=True))
+        got = yield from key_intake.obtain_key(context, wishes)
+        told = str(login_report.finish_login(context, got)).splitlines()
+    except Cancelled as error:  # it says whether the key was kept
+        told = [str(error)]
     except MistralNbError as error:
-        return _add_notes(report, f"No new key was saved. {error}")
-    return _add_notes(report, *str(login_report.finish_login(context, got)).splitlines())
+        told = [f"No new key was saved. {error}"]
+    if leaked.workspace in context.stored_workspaces():
+        report = replace(report, notes=tuple(note for note in report.notes if note not in advice))
+    return _add_notes(report, *told)
 
 
 def _add_notes(report: Report, *notes: str) -> Report:

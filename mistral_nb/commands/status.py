@@ -7,7 +7,7 @@ from mistral_nb.command_context import Context
 from mistral_nb.environment import ActiveKey
 from mistral_nb.keys import aside_keys, expiry, interrupted_commands, key_sources, startup_files
 from mistral_nb.keys.activation_report import activation_warnings, format_key
-from mistral_nb.keys.key_report import attention_rows, details_data
+from mistral_nb.keys.key_report import UNREADABLE_TITLE, attention_rows, details_data
 from mistral_nb.report import Action, Report, Row, RowState
 from mistral_nb.storage.index import ADMIN, Workspace
 from mistral_nb.storage.store_protocol import store_name
@@ -57,6 +57,8 @@ def _title(context: Context, active: ActiveKey | None, kept: _Stored) -> str:
     if active:
         entry = kept.get(active.workspace or "")
         return f"Active: {format_key(active.workspace or 'no workspace', active.key.tail, entry)}"
+    if context.index_problem:
+        return UNREADABLE_TITLE
     stored = f"{plural(len(kept), 'Mistral key')} stored" if kept else "No Mistral key is stored"
     return f"{stored}, none is active in this process." if context.in_notebook and kept else f"{stored}."
 
@@ -160,6 +162,8 @@ def _index_rows(context: Context) -> list[Row]:
 
 
 def _next_step(context: Context, active: ActiveKey | None, kept: _Stored) -> str:
+    if active is None and context.index_problem:
+        return context.format_command("doctor")
     usable = [name for name, entry in kept.items() if entry.kind != ADMIN]
     if active is None and context.config.key_file:
         return context.format_command("switch" if context.in_notebook else "run -- CMD…")

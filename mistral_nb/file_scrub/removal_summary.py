@@ -1,6 +1,6 @@
 """The wording of what became of files: one line per file, then a summary. Tails at most."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from mistral_nb import exit_codes
 from mistral_nb.file_scrub.clean_file import STDIN, FileResult
@@ -83,21 +83,25 @@ def format_finding(record: KeyRecord) -> str:
     return one_line(f"{display_name(record.file)}{position}: {what}{cell} ({_CERTAINTY[record.tier]})")
 
 
-def format_counted_files(paths: Sequence[str]) -> list[str]:
-    """A line on the files of a folder that hold keys and were not to be changed; none if there is none."""
+def format_counted_files(paths: Sequence[str], cleanable: Container[str]) -> list[str]:
+    """A line on the files of a folder that hold keys and were not to be changed; none if there is none.
+
+    ``cleanable``: those of which ``--all`` would remove a key.
+    """
     if not paths:
         return []
     more = f" and {len(paths) - _MAX_NAMES} more" if len(paths) > _MAX_NAMES else ""
     named = one_line(", ".join(paths[:_MAX_NAMES]))
     counted = "1 other file holds a key and was" if len(paths) == 1 else f"{len(paths)} other files hold keys and were"
-    return [f"{counted} not changed: {named}{more}. --all cleans sources and texts too."]
+    hint = " --all cleans sources and texts too." if any(path in cleanable for path in paths) else ""
+    return [f"{counted} not changed: {named}{more}.{hint}"]
 
 
-def format_passed_over(passed_over: Mapping[str, Sequence[str]]) -> list[str]:
-    """A line that counts, by why, what was not looked into; none if that is nothing."""
+def format_passed_over(passed_over: Mapping[str, Sequence[str]], plurals: Mapping[str, str]) -> list[str]:
+    """A line that counts, by why, what was not looked into; none if that is nothing. ``plurals``: irregular ones."""
     if not passed_over:
         return []
-    counts = ", ".join(plural(len(paths), why) for why, paths in sorted(passed_over.items()))
+    counts = ", ".join(plural(len(paths), why, plurals.get(why, "")) for why, paths in sorted(passed_over.items()))
     return [f"Not looked into: {counts}. To look into one, name it; --json names them all."]
 
 

@@ -38,6 +38,7 @@ class LoginOptions(NamedTuple):
     yes: bool = False
     ask_first: bool | None = None
     from_aside: str | None = None  # the id or tail of a key that is set aside; "" to choose one
+    offer_revoked: bool = True  # a key that was revoked in this workspace
 
 
 def parse_ask_first(ask_first: bool, no_ask_first: bool) -> bool | None:
@@ -56,7 +57,7 @@ def obtain_key(context: Context, wishes: LoginOptions) -> Dialog[StoredKey]:
     revoked = None
     if wishes.from_aside is not None:
         source, key = yield from aside_keys.choose(context, wishes.from_aside)
-    elif revoked := (yield from revoked_keys.offer(context, wishes.workspace)):
+    elif wishes.offer_revoked and (revoked := (yield from revoked_keys.offer(context, wishes.workspace))):
         source, key = revoked_keys.SOURCE, revoked.key
     else:
         source, key = yield from key_prompt.ask_for_key(context, wishes.workspace, _make_form(context, wishes))

@@ -28,7 +28,7 @@ def ask_for_key(context: Context, workspace: str | None, form: PromptForm | None
 
 
 def _ask_for_typed_key(context: Context, workspace: str | None, form: PromptForm | None) -> Dialog[Key]:
-    question = _key_question(workspace)
+    question = _key_question(context, workspace)
     problem: NotAKey | None = None
     for attempt in range(1, MAX_TRIES + 1):
         try:
@@ -52,9 +52,10 @@ def _ask_for_typed_key(context: Context, workspace: str | None, form: PromptForm
     raise problem or NotAKey("empty", "No key was given.", "Nothing was changed. Run it again when you have the key.")
 
 
-def _key_question(workspace: str | None) -> str:
+def _key_question(context: Context, workspace: str | None) -> str:
     which = f"the Mistral API key of workspace {workspace}" if workspace else "your Mistral API key"
-    return f"Paste {which} ({OWN_KEYS_URL}; input is hidden, Ctrl-C cancels)"
+    cancel = "" if context.in_notebook else ", Ctrl-C cancels"  # a notebook's prompt does not take it
+    return f"Paste {which} ({OWN_KEYS_URL}; input is hidden{cancel})"
 
 
 def _confirm_odd_shape(key: Key) -> Dialog[bool]:

@@ -7,6 +7,7 @@ from mistral_nb.keys import aside_keys
 from mistral_nb.report import Row
 from mistral_nb.storage.index import COMPROMISED, Workspace
 
+UNREADABLE_TITLE = "The list of workspaces can't be read."
 _MISTRAL_FIELDS = ("name", "organisation", "mistral_workspace", "key_id")
 
 

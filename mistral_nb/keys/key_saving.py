@@ -11,7 +11,7 @@ from mistral_nb.keys import passphrase_prompt, store_choice
 from mistral_nb.keys.key_naming import free_name
 from mistral_nb.keys.key_prompt import AT_THE_PROMPT
 from mistral_nb.keys.overwrite_checks import StoreTarget, stored_entry
-from mistral_nb.prompts.confirm import MAX_TRIES, confirm
+from mistral_nb.prompts.confirm import confirm
 from mistral_nb.report import Dialog
 from mistral_nb.storage.index import Workspace
 from mistral_nb.storage.store_protocol import MEMORY
@@ -32,8 +32,7 @@ def save_key(
     context: Context, target: StoreTarget, key: Key, details: Mapping[str, Any], verdict: Verdict
 ) -> Dialog[StoredKey]:
     """Store it. A key just typed is never asked for again because a store failed: retry, or use memory."""
-    failure: MistralNbError
-    for _ in range(MAX_TRIES):
+    while True:  # every round needs a yes
         try:
             kept = yield from _store_key(context, target, key, details)
             return StoredKey(target.workspace, key, kept, verdict)
@@ -44,9 +43,7 @@ def save_key(
                 name = memory_name(context, target.workspace)
                 kept = context.key_manager.keep(name, key, details, MEMORY)
                 return StoredKey(name, key, kept, verdict, problem=str(error))
-            failure = error
             yield from _ask_retry(error)
-    raise failure
 
 
 def memory_name(context: Context, workspace: str) -> str:
@@ -62,6 +59,8 @@ def _store_key(context: Context, target: StoreTarget, key: Key, details: Mapping
     store = yield from store_choice.choose_store(context)
     try:
         return (yield from passphrase_prompt.run_unlocked(context, lambda: keep_in(store)))
+    except ConcurrentChange:  # the keyring works
+        raise
     except StoreError as error:
         if store != "keyring" or not context.interactive:
             raise

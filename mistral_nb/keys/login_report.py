@@ -27,7 +27,7 @@ def _activate(context: Context, stored: StoredKey) -> Report:
 
 
 def _report(context: Context, stored: StoredKey) -> Report:
-    organisation = stored.entry.organisation  # not in a notebook, whose outputs get committed
+    organisation = "" if context.may_be_committed else stored.entry.organisation
     line = _line(context, stored, f"organisation {organisation}" if organisation else "")
     data = {"workspace": stored.workspace, "tail": stored.key.tail, "store": stored.entry.store}
     return Report(line, notes=_notes(context, stored), data=data)

@@ -61,7 +61,7 @@ def _ask_in_form(context: Context, workspace: str, old: Workspace, key: Key) -> 
         if not answer:
             break
         try:
-            return workspace_choice.validate_name(answer, key)
+            return _parse_other_name(answer, workspace, key)
         except WrongUsage as error:
             yield Step(str(error))
     keeps = f"Workspace {format_key(workspace, old.tail, old)} was not changed."
@@ -83,10 +83,18 @@ def _ask_name_or_yes(context: Context, workspace: str, old: Workspace, key: Key)
         if answer.lower() in ("", "n", "no"):
             return other
         try:
-            return workspace_choice.validate_name(answer, key)
+            return _parse_other_name(answer, workspace, key)
         except WrongUsage as error:
             yield Step(str(error))
     return other
+
+
+def _parse_other_name(answer: str, workspace: str, key: Key) -> str:
+    """The name, which is another than ``workspace``: naming that one is not a yes to replacing its key."""
+    name = workspace_choice.validate_name(answer, key)
+    if name == workspace:
+        raise WrongUsage(f"Workspace {workspace} holds another key.", "Choose another name.")
+    return name
 
 
 def confirm_replacing(context: Context, workspace: str, old: Workspace, key: Key) -> Dialog[bool]:

@@ -16,9 +16,10 @@ from mistral_nb.config import keys_in
 from mistral_nb.errors import Cancelled, CannotAsk, ConcurrentChange, StoreError, WrongUsage
 from mistral_nb.keys import passphrase_prompt, rotation_state, workspace_choice
 from mistral_nb.keys.activation_report import format_key
+from mistral_nb.keys.admin_access import can_use_admin_key
 from mistral_nb.prompts.confirm import confirm, no_confirmation
 from mistral_nb.report import Ask, Dialog, Step
-from mistral_nb.storage.index import COMPROMISED, RetiredKey, Workspace
+from mistral_nb.storage.index import ADMIN, COMPROMISED, RetiredKey, Workspace
 from mistral_nb.storage.rotation_journal import RotationEntry
 
 _ENVIRONMENT = "this process's environment and "
@@ -71,7 +72,7 @@ def _revoke_active_key(context: Context, active: environment.ActiveKey, yes: boo
     if names:
         name = active.workspace if active.workspace in names else names[0]
         return (yield from _revoke_workspace_key(context, name, yes))
-    yield from _confirm(f"…{active.key.tail}", "api", yes)
+    yield from _confirm(context, f"…{active.key.tail}", "api", yes)
     return [(yield from _revoke_environment_key(context, active.key))]
 
 
@@ -123,11 +124,12 @@ def _revoke_workspace_key(context: Context, name: str, yes: bool) -> Dialog[list
     if waiting and (entry is None or (yield from _ask_look_again(name, entry, waiting))):
         return (yield from _recheck_revoked(context, waiting))
     if entry:
-        yield from _confirm(format_key(name, entry.tail, entry), entry.kind, yes or bool(waiting))  # asked just now
+        was_asked = yes or bool(waiting)
+        yield from _confirm(context, format_key(name, entry.tail, entry), entry.kind, was_asked)
         return [(yield from _take_out_key(context, name, entry))]
     active = context.active
     if active and active.workspace == name:
-        yield from _confirm(format_key(name, active.key.tail), "api", yes)
+        yield from _confirm(context, format_key(name, active.key.tail), "api", yes)
         return [(yield from _revoke_environment_key(context, active.key))]
     raise WrongUsage(
         f"No key is stored for a workspace named {name}, and no revoked key is waiting for Mistral to reject it.",
@@ -135,12 +137,14 @@ def _revoke_workspace_key(context: Context, name: str, yes: bool) -> Dialog[list
     )
 
 
-def _confirm(what: str, kind: str, yes: bool) -> Dialog[None]:
+def _confirm(context: Context, what: str, kind: str, yes: bool) -> Dialog[None]:
     """Ask before a key is taken out of use. Raises `Cancelled`, `CannotAsk`."""
     if yes:
         return
     question = f"Take {what} out of use here? At Mistral it stays valid until it is deleted: {key_page_url(kind)}"
-    if not (yield from confirm("revoke", question, unattended=no_confirmation("Use --yes."))):
+    deletes = kind != ADMIN and can_use_admin_key(context)  # with --yes, without another question
+    todo = "Use --yes, with --manual to leave it at Mistral." if deletes else "Use --yes."
+    if not (yield from confirm("revoke", question, unattended=no_confirmation(todo))):
         raise Cancelled("Nothing was revoked.")
 
 

@@ -1,5 +1,6 @@
 """A key that was revoked here by mistake, taken back into use: `login` offers it while a copy is stored."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from mistral_nb.api_key import Key
@@ -8,8 +9,9 @@ from mistral_nb.errors import MistralNbError
 from mistral_nb.keys import passphrase_prompt
 from mistral_nb.prompts.confirm import confirm
 from mistral_nb.report import Dialog, Step
-from mistral_nb.storage.index import ADMIN, COMPROMISED, LIVE, RetiredKey
+from mistral_nb.storage.index import ADMIN, COMPROMISED, LIVE, RetiredKey, Workspace
 from mistral_nb.storage.index_edits import set_state
+from mistral_nb.storage.store_protocol import MEMORY
 
 SOURCE = "what was revoked here"
 
@@ -46,7 +48,15 @@ def _find_copy(context: Context, workspace: str) -> RetiredKey | None:
 
 
 def take_back(context: Context, taken: TakenKey) -> None:
-    """Once it is stored in a workspace again: its other copy goes, and it is marked as in use."""
-    context.key_manager.drop_retired(taken.copy)
+    """Once it is in a workspace again it is marked as in use; its other copy goes only if a store took it for good."""
+    fingerprint = taken.copy.fingerprint
+    if not _is_among(context.stored_workspaces(), fingerprint):
+        return
+    if taken.copy.store == MEMORY or _is_among(context.read_index().workspaces, fingerprint):
+        context.key_manager.drop_retired(taken.copy)
     with context.index.edit() as contents:
-        set_state(contents, taken.copy.fingerprint, COMPROMISED, LIVE)
+        set_state(contents, fingerprint, COMPROMISED, LIVE)
+
+
+def _is_among(workspaces: Mapping[str, Workspace], fingerprint: str) -> bool:
+    return any(entry.fingerprint == fingerprint for entry in workspaces.values())

@@ -15,7 +15,7 @@ from mistral_nb.command_context import Context
 from mistral_nb.errors import Cancelled, WrongUsage, reason
 from mistral_nb.key_records import keys_to_json, to_json
 from mistral_nb.report import Action, Dialog, Report, Step
-from mistral_nb.scanning.file_discovery import BINARY, find_files, is_binary_file, is_notebook
+from mistral_nb.scanning.file_discovery import BINARY, LARGE, PLURALS, find_files, is_binary_file, is_notebook
 from mistral_nb.scanning.progress_bar import ProgressBar
 from mistral_nb.watchlist import Watchlist, build_watchlist
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 STDIN = "-"
 _PARALLEL_MIN_BYTES = 150_000_000  # bytes: starting further processes costs as much as reading this
 _MAX_PROCESSES = 61  # what Windows can wait for
+_LARGE_BYTES = 64 << 20  # bytes: a file is read whole, and larger ones of a folder would fill the memory
 _BATCH_BYTES = 4_000_000  # bytes in one piece of work: what Ctrl-C waits for
 
 Steps = Dialog[None]
@@ -43,12 +44,17 @@ class FileJob(NamedTuple):
 
 
 class FilesFound:
-    """What was found below the paths. ``passed_over``: paths, by why they are not looked into."""
+    """What was found below the paths that a person ``named``.
 
-    def __init__(self) -> None:
+    ``passed_over``: paths, by why they are not looked into. ``cleanable``: files with keys that ``--all`` would remove.
+    """
+
+    def __init__(self, named: Iterable[str] = ()) -> None:
+        self.named = set(map(os.path.abspath, named))
         self.jobs: list[FileJob] = []
         self.outcomes: list[FileResult] = []
         self.passed_over: dict[str, list[str]] = {}
+        self.cleanable: set[str] = set()
 
     def add_unread(self, path: str, why: str) -> None:
         from mistral_nb.file_scrub.clean_file import FileResult
@@ -56,7 +62,8 @@ class FilesFound:
         self.outcomes.append(FileResult(path, problem=why))
 
     def add_passed_over(self, path: str, why: str) -> None:
-        self.passed_over.setdefault(why, []).append(path)
+        if os.path.abspath(path) not in self.named:
+            self.passed_over.setdefault(why, []).append(path)
 
 
 class FolderWatchlists(dict[str, Watchlist]):
@@ -96,7 +103,7 @@ def process_files(context: Context, paths: Sequence[str], *, write: bool, only_n
     found = _collect_jobs(paths, write=write, only_notebooks=only_notebooks)
     yield from (Step(removal_summary.format_line(outcome, write=write)) for outcome in found.outcomes)
     try:
-        yield from _process_jobs(context, found.jobs, found.outcomes)
+        yield from _process_jobs(context, found)
     except KeyboardInterrupt:
         raise Cancelled(
             f"Cancelled; {'files already cleaned stay cleaned' if write else 'nothing was changed'}."
@@ -129,11 +136,12 @@ def _process_stdin(context: Context, write: bool) -> Action:
 
 
 def _collect_jobs(paths: Iterable[str], *, write: bool, only_notebooks: bool) -> FilesFound:
-    found, seen = FilesFound(), set()
-    for path in paths:
+    """The jobs of named files come first: of two of one file, the first is done."""
+    found, seen = FilesFound(paths), set()
+    for path in sorted(paths, key=os.path.isdir):
         try:
             for job in _make_jobs(path, found, write=write, only_notebooks=only_notebooks):
-                name = os.path.normpath(job.path)
+                name = os.path.abspath(job.path)
                 if name not in seen:
                     seen.add(name)
                     found.jobs.append(job)
@@ -155,13 +163,18 @@ def _make_jobs(path: str, found: FilesFound, *, write: bool, only_notebooks: boo
             found.add_passed_over(file, BINARY)
             continue
         with contextlib.suppress(FileNotFoundError):  # gone meanwhile
-            yield FileJob(file, False, os.path.getsize(file), path, writes)
+            size = os.path.getsize(file)
+            if size > _LARGE_BYTES and not is_notebook(file):
+                found.add_passed_over(file, LARGE)
+            else:
+                yield FileJob(file, False, size, path, writes)
 
 
-def _process_jobs(context: Context, jobs: list[FileJob], outcomes: list[FileResult]) -> Steps:
-    """Collect every file's outcome in ``outcomes``; report what is removed along the way."""
+def _process_jobs(context: Context, found: FilesFound) -> Steps:
+    """Collect every file's outcome; report what is removed along the way."""
     from mistral_nb.file_scrub import removal_summary
 
+    jobs = found.jobs
     watchlists = FolderWatchlists(context.environ)
     folders = dict.fromkeys(os.path.dirname(job.path) for job in jobs)
     for problem in dict.fromkeys(problem for folder in folders for problem in watchlists[folder].problems):
@@ -173,10 +186,12 @@ def _process_jobs(context: Context, jobs: list[FileJob], outcomes: list[FileResu
             yield from bar.print_line(removal_summary.format_removal_warning(outcome))
             outcome = _process_file(job, watchlists, warns_first=False)
         if not job.write:
+            if outcome.removed:
+                found.cleanable.add(outcome.path)
             outcome = outcome._replace(removed=(), left=(*outcome.removed, *outcome.left))
         if job.write or outcome.problem:
             yield from bar.print_line(removal_summary.format_line(outcome, write=job.write))
-        outcomes.append(outcome)
+        found.outcomes.append(outcome)
         yield from bar.advance(job.size)
     yield from bar.clear()
 
@@ -269,8 +284,8 @@ def _make_report(found: FilesFound, write: bool) -> Report:
         "",
         notes=(
             *(() if write else map(removal_summary.format_finding, records)),
-            *removal_summary.format_counted_files(counted),
-            *removal_summary.format_passed_over(found.passed_over),
+            *removal_summary.format_counted_files(counted, found.cleanable),
+            *removal_summary.format_passed_over(found.passed_over, PLURALS),
             removal_summary.format_summary(len(found.jobs), outcomes, write=write),
         ),
         exit_code=removal_summary.exit_code(outcomes, write=write),

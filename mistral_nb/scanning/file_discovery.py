@@ -10,9 +10,10 @@ from mistral_nb.file_scrub.file_types import can_be_binary
 from mistral_nb.redaction.binary_data import LOOKED_AT, is_binary
 
 # Why a path is passed over, in the singular.
-BINARY, LINK, SPECIAL = "binary file", "link", "pipe, socket or device"
+BINARY, LARGE, LINK, SPECIAL = "binary file", "large file", "link", "pipe, socket or device"
 ENVIRONMENT, PACKAGES, CACHE = "virtual environment", "node_modules folder", "cache folder"
 VERSION_CONTROL, OTHER_DISK = "version control folder", "folder of another file system"
+PLURALS = {SPECIAL: "pipes, sockets or devices", OTHER_DISK: "folders of other file systems"}  # the others take an s
 
 _REASONS = {
     **dict.fromkeys((".git", ".hg", ".svn", ".bzr", ".jj", "_darcs", "CVS"), VERSION_CONTROL),
@@ -20,6 +21,7 @@ _REASONS = {
     **dict.fromkeys(("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".cache"), CACHE),
     "node_modules": PACKAGES,
 }
+_JUNCTION_TAG = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", 0)  # Windows; `DirEntry.is_junction` is Python 3.12's
 _ENVIRONMENT_MARKS = frozenset({"pyvenv.cfg", "conda-meta"})
 OnPath = Callable[[str, str], None]  # a path, and why it is not looked into
 COLLABORATION_DB = (
@@ -66,12 +68,19 @@ def find_files(folder: str, *, unread: OnPath, passed_over: OnPath) -> Iterator[
 
 def _sort_entry(entry: "os.DirEntry[str]", device: int) -> tuple[int, str]:
     """Whether it is a folder or a file, and why it is passed over, if it is."""
-    if entry.is_symlink() or getattr(entry, "is_junction", bool)():
+    if entry.is_symlink() or _is_junction(entry):
         return stat.S_IFLNK, LINK
     if entry.is_dir(follow_symlinks=False):
         other = os.lstat(entry.path).st_dev != device
         return stat.S_IFDIR, _REASONS.get(entry.name, OTHER_DISK if other else "")
     return stat.S_IFREG, "" if entry.is_file(follow_symlinks=False) else SPECIAL
+
+
+def _is_junction(entry: "os.DirEntry[str]") -> bool:
+    """Whether it is Windows' link to a folder."""
+    if not _JUNCTION_TAG:
+        return False
+    return getattr(entry.stat(follow_symlinks=False), "st_reparse_tag", 0) == _JUNCTION_TAG
 
 
 def is_notebook(path: str) -> bool:

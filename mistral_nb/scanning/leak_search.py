@@ -24,7 +24,7 @@ _HISTORY = "history.sqlite"
 
 
 class LeakLocations(NamedTuple):
-    """Files with the key, by kind of place; ``unread``: unreadable or too large ones.
+    """Files with the key, by kind of place; ``unreadable``: also too large ones, and folders that were not entered.
 
     ``complete`` is False where time ran out.
     """
@@ -57,7 +57,7 @@ def leak_rows(context: Context, key: Key) -> Iterator[Row]:
         yield Row("git history", "not searched", "warn", f"{command} (in {top})")
     if found.unreadable:
         look = context.format_shell_command(f"scan {_quote_paths(found.unreadable, folder)}")
-        yield Row("not searched", _format_names(found.unreadable, folder), "warn", look)
+        yield Row("not searched", _format_names(found.unreadable, folder, "path"), "warn", look)
     if not found.complete:
         yield Row(
             "incomplete", f"not all files were read within {_SEARCH_SECONDS:g} s", "warn", "Run it in a smaller folder."
@@ -68,7 +68,15 @@ def search_folder(folder: str, key: Key, seconds: float = _SEARCH_SECONDS) -> Le
     """The files under ``folder`` that hold ``key``, plainly or in any form that `scrub` knows."""
     watchlist = Watchlist(known=(key,), remembered=(make_remembered(key, COMPROMISED),))
     found, deadline = LeakLocations([], [], [], [], True), time.monotonic() + seconds
-    for file in file_discovery.find_files(folder, unread=_ignore, passed_over=_ignore):
+
+    def add_passed_over(path: str, why: str) -> None:
+        if why == file_discovery.OTHER_DISK:  # a mounted folder is a place for notebooks, unlike the others
+            found.unreadable.append(path)
+
+    def add_unread(path: str, _why: str) -> None:
+        found.unreadable.append(path)
+
+    for file in file_discovery.find_files(folder, unread=add_unread, passed_over=add_passed_over):
         if time.monotonic() > deadline:
             return found._replace(complete=False)
         if os.path.basename(file).startswith(_HISTORY):  # has a row of its own
@@ -85,10 +93,6 @@ def search_folder(folder: str, key: Key, seconds: float = _SEARCH_SECONDS) -> Le
         else:
             found.files.append(file)
     return found
-
-
-def _ignore(path: str, why: str) -> None:
-    pass
 
 
 def clean_histories(context: Context, key: Key) -> int:
@@ -109,10 +113,10 @@ def _files_row(label: str, files: list[str], folder: str, fix: str) -> Row:
     return Row(label, _format_names(files, folder), "bad", fix)
 
 
-def _format_names(files: list[str], folder: str) -> str:
+def _format_names(files: list[str], folder: str, noun: str = "file") -> str:
     names = ", ".join(_relative(file, folder) for file in files[:3])
     more = f" and {len(files) - 3} more" if len(files) > 3 else ""
-    return f"{plural(len(files), 'file')}: {names}{more}"
+    return f"{plural(len(files), noun)}: {names}{more}"
 
 
 def _history_row(context: Context, key: Key) -> Row:

@@ -104,7 +104,7 @@ class KeyManager:
             self._leave_memory(workspace, key)
             with contextlib.suppress(MistralNbError):  # the key is stored
                 set_aside.drop(items, key.fingerprint)
-        self._drop_retired_copies(new.fingerprint)
+        self._drop_retired_copies(items, new.fingerprint)
         return new
 
     def forget(
@@ -305,10 +305,10 @@ class KeyManager:
                 index_edits.schedule_deletion(contents, PendingDeletion(entry.store, workspace, entry.slot))
         items.run_deletions(workspace)
 
-    def _drop_retired_copies(self, fingerprint: str) -> None:
-        """A key that is in use again is retired no longer."""
+    def _drop_retired_copies(self, items: KeyItems, fingerprint: str) -> None:
+        """A key that is in use again is retired no longer; one in memory alone keeps its stored copy."""
         with contextlib.suppress(MistralNbError):  # the key is kept
-            for retired in self.retired_keys():
+            for retired in self.retired_keys() if items is self._stored else items.index.read().retired:
                 if retired.fingerprint == fingerprint and retired.state == RETIRED:
                     self.drop_retired(retired)
 

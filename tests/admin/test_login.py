@@ -60,6 +60,7 @@ def test_an_ordinary_key_is_not_stored_as_one(org: Organisation, new_context: Ne
 def test_a_leaked_one_is_checked_with_the_admin_api(org: Organisation) -> None:
     done = org.run("revoke", "admin", "--yes", code=1)
     assert f"Mistral still accepts …{org.admin_key.tail}" in done.stdout
+    assert "If that was a mistake" not in done.stdout, "login does not take an Admin key back"
     assert org.contents.remembered[org.admin_key.fingerprint].state == "compromised"
 
 

@@ -150,7 +150,7 @@ class Locked:
 def test_it_says_what_it_did_and_does_it_once(new_context: NewContext, environ: Env) -> None:
     assert "Autoload is off." in act(new_context("cli"), "autoload", status=True).shown
     assert "autoload" not in act(new_context("cli"), "status").shown
-    assert "off: each notebook has %load_ext" in act(new_context("cli"), "doctor").shown
+    assert "off: each notebook needs %load_ext" in act(new_context("cli"), "doctor").shown
     assert act(new_context("cli"), "autoload").shown.startswith("On: every new kernel of yours loads mistral_nb.")
     assert act(new_context("cli"), "autoload").shown.startswith("Already on:")
     for command, flags in (("status", {}), ("doctor", {}), ("autoload", {"status": True})):

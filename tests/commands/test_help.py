@@ -98,5 +98,5 @@ def test_colours_are_for_terminals_that_have_them(environ: Env, tmp_path: Path) 
     assert "\x1b[" not in in_terminal(env | {"NO_COLOR": "1"}, "help", "doctor")
     assert "\x1b[" not in in_terminal(env | {"TERM": "dumb"}, "help", "doctor")
     assert "\x1b[" not in mistral_nb(env, "help", "doctor").stdout, "a pipe"
-    assert "\x1b[33m!\x1b[0m" in in_terminal(env, "status")
-    assert "\x1b[" not in in_terminal(env, "status", "--json")
+    assert "\x1b[33m!\x1b[0m" in in_terminal(env, "doctor")
+    assert "\x1b[" not in in_terminal(env, "doctor", "--json")

@@ -10,6 +10,7 @@ import pytest
 
 from mistral_nb.api_key import Key
 from mistral_nb.command_context import Context
+from mistral_nb.config import ADMIN_VARIABLE
 from mistral_nb.errors import Cancelled, CannotAsk, WrongUsage
 from mistral_nb.sandbox.sandbox import Sandbox
 from mistral_nb.scanning import leak_search
@@ -145,10 +146,33 @@ def test_it_offers_to_add_a_new_key(
     assert environ["MISTRAL_API_KEY"] == new.reveal()
     assert new_context().key_manager.read("prod") == new
     assert f"prod …{new.tail}" in acted.shown
+    assert "If that was a mistake" not in acted.shown, "login would not offer it any more"
     assert acted.report.exit_code == 1  # the leaked one is still accepted
     sandbox.revoke(leaked)
     told = act(new_context(), "status").shown
     assert f"…{leaked.tail} may still be accepted" in told
+
+
+def test_the_new_key_is_not_the_one_just_revoked(new_context: NewContext, sandbox: Sandbox, leaked: Key) -> None:
+    new = sandbox.make_key("prod")
+    answers = {"new key": "yes", "key": new, "take back": "yes"}
+    acted = act(new_context("cli", interactive=True), "revoke", answers, workspace="prod")
+    assert "take back" not in acted.person.names
+    assert new_context().key_manager.read("prod") == new
+
+
+def test_ctrl_c_after_the_new_key_says_where_it_is_kept(
+    new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    environ["MISTRAL_NB_STORE"] = "auto"
+    del environ["MISTRAL_NB_PASSPHRASE_FILE"]
+    context, new = new_context(), sandbox.make_key("prod")
+    context.key_manager.keep("prod", sandbox.make_key("prod"), {}, "memory")
+    answers = {"new key": "yes", "key": new, "new passphrase": KeyboardInterrupt()}
+    acted = act(context, "revoke", answers, workspace="prod")
+    assert f"Cancelled; the key …{new.tail} is kept as prod" in acted.shown
+    assert "No new key was saved" not in acted.shown
+    assert "If that was a mistake" not in acted.shown
 
 
 def test_a_refused_key_that_is_minutes_old_is_checked_again(new_context: NewContext, sandbox: Sandbox) -> None:
@@ -226,6 +250,7 @@ def test_run_again_after_a_new_key_it_checks_the_revoked_one(
         acted = act(new_context("cli"), "revoke", answers, workspace="prod")
         assert f"Mistral still accepts …{leaked.tail}" in acted.shown
         assert f"prod …{new.tail} is still in use" in acted.shown
+        assert "If that was a mistake" not in acted.shown
     sandbox.revoke(leaked)
     assert act(new_context("cli"), "revoke", workspace="prod").report.exit_code == 0
     assert new_context().key_manager.read("prod") == new
@@ -393,8 +418,13 @@ def test_it_asks_first_and_a_no_changes_nothing(new_context: NewContext, leaked:
     before = new_context().read_index()
     with pytest.raises(Cancelled, match="Nothing was revoked"):
         act(new_context(), "revoke", {"revoke": "no"}, workspace="prod")
-    with pytest.raises(CannotAsk, match="--yes"):
-        act(new_context(), "revoke", {"revoke": CannotAsk("Cannot prompt here.")}, workspace="prod")
+    unattended = {"revoke": CannotAsk("Cannot prompt here.")}
+    with pytest.raises(CannotAsk, match=r"--yes\.$"):
+        act(new_context(), "revoke", unattended, workspace="prod")
+    environ[ADMIN_VARIABLE] = make_key().reveal()
+    with pytest.raises(CannotAsk, match="--yes, with --manual to leave it at Mistral"):
+        act(new_context(), "revoke", unattended, workspace="prod")
+    del environ[ADMIN_VARIABLE]
     assert new_context().read_index() == before
     assert environ["MISTRAL_API_KEY"] == leaked.reveal()
     acted = act(new_context(), "revoke", {"revoke": "no"}, workspace="prod", yes=True)
@@ -410,6 +440,31 @@ def test_a_key_revoked_by_mistake_is_taken_back_by_login(new_context: NewContext
     assert context.key_manager.read("prod") == leaked
     assert context.key_manager.retired_keys() == []
     assert context.read_index().remembered[leaked.fingerprint].state == LIVE
+
+
+def test_taken_back_into_memory_it_stays_stored(new_context: NewContext, leaked: Key, environ: dict[str, str]) -> None:
+    act(new_context("cli"), "revoke", {"revoke": "yes"}, workspace="prod")
+    environ["MISTRAL_NB_STORE"] = "memory"
+    acted = act(new_context(interactive=True), "login", {"take back": "yes"}, workspace="prod")
+    assert "in memory only" in acted.shown
+    context = new_context()  # a new process
+    [copy] = context.key_manager.retired_keys()
+    assert context.key_manager.read_retired(copy) == leaked
+    assert context.read_index().remembered[leaked.fingerprint].state == LIVE
+
+
+def test_ctrl_c_where_no_store_is_open_leaves_it_revoked_and_stored(
+    new_context: NewContext, leaked: Key, environ: dict[str, str]
+) -> None:
+    act(new_context("cli"), "revoke", {"revoke": "yes"}, workspace="prod")
+    environ["MISTRAL_NB_STORE"] = "memory"
+    answers = {"take back": "yes", "try again": KeyboardInterrupt()}
+    with pytest.raises(Cancelled, match="is not kept: no store is open here"):
+        act(new_context("cli", interactive=True), "login", answers, workspace="prod")
+    context = new_context("cli")
+    [copy] = context.key_manager.retired_keys()
+    assert context.key_manager.read_retired(copy) == leaked
+    assert context.read_index().remembered[leaked.fingerprint].state == COMPROMISED
 
 
 def test_what_is_not_taken_back_stays_revoked(new_context: NewContext, sandbox: Sandbox, leaked: Key) -> None:

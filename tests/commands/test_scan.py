@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,9 +14,11 @@ import pytest
 from mistral_nb.api_key import Key
 from mistral_nb.errors import WrongUsage
 from mistral_nb.report import as_json
+from mistral_nb.scanning import bulk_scrub, file_discovery
 from support.commands import act
 from support.jupyter_servers import notebook
 from support.keys import make_key, make_text
+from support.other_disk import put_on_another_disk
 from support.requirements import as_anybody, need
 
 SCRIPT = str(Path(sys.executable).with_name("mistral-nb"))
@@ -222,22 +225,58 @@ def test_a_folder_of_another_file_system_is_passed_over(
     (folder / "disk").mkdir()
     (folder / "disk/a.py").write_text(f"k = '{key.reveal()}'\n")
     assert scan(new_context, folder).report.exit_code == 1
-    lstat = os.lstat
-
-    def lstat_of_two_disks(path: Any) -> os.stat_result:
-        status = lstat(path)
-        if os.path.basename(path) != "disk":
-            return status
-        fields = list(status)
-        fields[stat.ST_DEV] += 1
-        return os.stat_result(fields)
-
-    monkeypatch.setattr(os, "lstat", lstat_of_two_disks)
+    put_on_another_disk(monkeypatch, "disk")
     report = scan(new_context, folder).report
     assert report.exit_code == 0
     assert report.data["passed_over"] == [
         {"path": str(folder / "disk"), "reason": "folder of another file system"},
     ]
+    (folder / "a").mkdir()
+    (folder / "a/disk").mkdir()
+    assert "Not looked into: 2 folders of other file systems." in scan(new_context, folder).shown
+
+
+def test_a_junction_of_windows_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Entry:  # as os.scandir yields it on Windows
+        def is_symlink(self) -> bool:
+            return False
+
+        def is_dir(self, *, follow_symlinks: bool) -> bool:
+            return False
+
+        def is_file(self, *, follow_symlinks: bool) -> bool:
+            return True
+
+        def stat(self, *, follow_symlinks: bool) -> Any:
+            return SimpleNamespace(st_reparse_tag=0xA0000003)
+
+    assert file_discovery._sort_entry(Entry(), 0) == (stat.S_IFREG, "")  # the control
+    monkeypatch.setattr(file_discovery, "_JUNCTION_TAG", 0xA0000003)
+    assert file_discovery._sort_entry(Entry(), 0) == (stat.S_IFLNK, "link")
+
+
+def test_a_large_file_is_passed_over_unless_it_is_named_or_a_notebook(
+    new_context: Any, key: Key, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.ipynb", "table.csv"):
+        (folder / name).write_text(holding(key.reveal()))
+    assert scan(new_context, folder).report.data["passed_over"] == []
+    monkeypatch.setattr(bulk_scrub, "_LARGE_BYTES", 100)
+    data = scan(new_context, folder).report.data
+    assert [found["file"] for found in data["findings"]] == [str(folder / "a.ipynb")]
+    assert data["passed_over"] == [{"path": str(folder / "table.csv"), "reason": "large file"}]
+    assert scan(new_context, folder / "table.csv").report.exit_code == 1
+
+
+def test_what_is_named_below_a_folder_that_is_named_is_not_passed_over(
+    new_context: Any, key: Key, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    Path("a.dat").write_bytes(b"\0" + key.reveal().encode())
+    assert scan(new_context, ".").report.data["passed_over"] != []
+    for paths in ([".", "a.dat"], ["a.dat", folder]):
+        report = scan(new_context, *paths).report
+        assert (report.exit_code, report.data["files"], report.data["passed_over"]) == (1, 1, [])
 
 
 def test_a_repository_inside_a_repository_is_walked_too(new_context: Any, key: Key, folder: Path) -> None:

@@ -505,3 +505,26 @@ def test_a_folder_means_its_notebooks_and_other_files_with_keys_are_counted(
     assert key.reveal() not in (folder / "app.py").read_text()
     assert (folder / ".env").read_text() == text
     assert (acted.report.exit_code, "other file" in acted.shown) == (1, False)
+
+
+def test_all_is_proposed_only_where_it_removes_something(new_context: Any, key: Key, folder: Path) -> None:
+    (folder / ".env").write_text(f"MISTRAL_API_KEY={key.reveal()}\n")
+    (folder / "suspected.py").write_text(f'client = Mistral(api_key="{make_text()}")\n')
+    shown = scrub(new_context, folder).shown
+    assert "2 other files hold keys and were not changed" in shown
+    assert "--all" not in shown
+    (folder / "app.py").write_text(f'key = "{key.reveal()}"\n')
+    assert "--all cleans sources and texts too." in scrub(new_context, folder).shown
+
+
+@pytest.mark.parametrize("name", ["app.py", "conf.json"])
+def test_a_file_that_is_named_beside_its_folder_is_treated_as_named(
+    name: str, new_context: Any, key: Key, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    Path(name).write_text(f'{{"key": "{key.reveal()}"}}\n')
+    scrub(new_context, Path())
+    assert key.reveal() in Path(name).read_text()
+    acted = scrub(new_context, Path(), Path(name))
+    assert key.reveal() not in Path(name).read_text()
+    assert acted.report.exit_code == 0

@@ -93,7 +93,7 @@ def test_json_in_a_notebook_omits_names_from_mistral_unless_asked(
 
 
 def test_an_unreadable_index_is_a_problem_not_an_empty_list(new_context: NewContext, sandbox: Sandbox) -> None:
-    act(new_context(), "login", {"key": sandbox.make_key()}, workspace="dev")
+    act(new_context("cli"), "login", {"key": sandbox.make_key()}, workspace="dev")
     assert act(new_context("cli"), "list").report.exit_code == 0
     with open(new_context().index.path, "w") as file:
         file.write("{")
@@ -101,6 +101,9 @@ def test_an_unreadable_index_is_a_problem_not_an_empty_list(new_context: NewCont
     assert report.exit_code == 3
     assert [(row.label, row.state) for row in report.rows] == [("index", "bad")]
     assert "damaged" in json.loads(as_json(report))["problem"]
+    assert report.title == "The list of workspaces can't be read."
+    report = act(new_context("cli"), "status").report
+    assert (report.title, report.notes) == ("The list of workspaces can't be read.", ("Next: mistral-nb doctor",))
 
 
 @pytest.mark.parametrize("value", [None, MARKER, "your_api_key"])

@@ -41,15 +41,14 @@ class Photographer:
     def take_all(self, sandbox: Sandbox) -> None:
         """In the order in which a person meets them."""
         desk, key = self.desk, sandbox.make_key(workspace="dev")
-        desk.run(LOAD)
-        desk.notebook.wait(lambda: desk.kernel_reach() == "ready")
+        desk.load(LOAD)
         desk.paste(key.reveal(), CLIENT, 2)
         desk.dialog.get_by_role("button", name="Keep it").wait_for()
         self.take("paste-guard")
         desk.page.keyboard.press("Enter")
         desk.page.locator(STATUS, has_text=f"dev …{key.tail}").wait_for()
         self.take("status", "#jp-main-statusbar")
-        desk.notice("is set: dev").locator(".jp-Notification-Toast-Close").click()
+        desk.notice(f"…{key.tail}").locator(".jp-Notification-Toast-Close").click()
         desk.execute("mistral-nb:enter-key")
         desk.dialog.get_by_label("Key", exact=True).wait_for()
         self.take("enter-key")

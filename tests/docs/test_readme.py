@@ -1,4 +1,4 @@
-"""The README is short, its files and links exist, and its commands name what there is."""
+"""The README is short, the files it links to exist, and its two commands for pip name extras that exist."""
 
 import re
 import tomllib

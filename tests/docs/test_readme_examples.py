@@ -36,7 +36,7 @@ def test_the_first_cell_gives_a_client_that_works(environ: dict[str, str], sandb
     cell = cell.replace("Mistral()", f"Mistral(server_url={sandbox.url!r})")
     key = sandbox.make_key("research")
     with start_kernel(environ) as kernel:
-        ran = kernel.run(cell, answers=[key.reveal(), "", ""])
+        ran = kernel.run(cell, answers=[key.reveal()])
         assert ran.status == "ok", ran.error
         assert sandbox.requests[-1].tail == key.tail
         assert "mistral-small-latest" in ran.results[-1]["text/plain"]

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -17,15 +18,12 @@ HARNESSES = sorted(path.stem for path in HERE.glob("fuzz_*.py"))
 
 def main(seconds: int = 20, *names: str) -> int:
     environ = os.environ | {"PYTHONPATH": str(HERE.parent)}
-    seed = os.environ.get("MISTRAL_NB_TEST_SEED", "1")
     failed = []
     for name in names or HARNESSES:
-        with tempfile.TemporaryDirectory() as seeds:
-            for number, seed in enumerate(_seeds(name)):
-                Path(seeds, str(number)).write_bytes(seed)
-            options = [f"-max_total_time={seconds}", "-max_len=4096", "-timeout=20", "-print_final_stats=1"]
-            options.append(f"-seed={0 if seed == 'new' else seed}")  # 0: one of libFuzzer's own
-            command = [sys.executable, str(HERE / f"{name}.py"), *options, seeds]
+        with tempfile.TemporaryDirectory() as folder:
+            for number, data in enumerate(_first_inputs(name)):
+                Path(folder, str(number)).write_bytes(data)
+            command = [sys.executable, str(HERE / f"{name}.py"), *libfuzzer_options(seconds, os.environ), folder]
             done = subprocess.run(command, env=environ, capture_output=True, text=True, errors="replace")
         inputs = [line.split()[-1] for line in done.stderr.splitlines() if "number_of_executed_units" in line]
         print(
@@ -37,7 +35,15 @@ def main(seconds: int = 20, *names: str) -> int:
     return 1 if failed else 0
 
 
-def _seeds(name: str) -> tuple[bytes, ...]:
+def libfuzzer_options(seconds: int, environ: Mapping[str, str]) -> list[str]:
+    seed = environ.get("MISTRAL_NB_TEST_SEED", "1")
+    return [
+        *(f"-max_total_time={seconds}", "-max_len=4096", "-timeout=20", "-print_final_stats=1"),
+        f"-seed={0 if seed == 'new' else seed}",  # 0: one of libFuzzer's own
+    ]
+
+
+def _first_inputs(name: str) -> tuple[bytes, ...]:
     if name == "fuzz_redaction":
         return tuple(path.read_bytes() for path in sorted((HERE / "seeds").iterdir()))
     return tuple(importlib.import_module(f"fuzz.{name}").SEEDS)

@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 
-from fuzz.run_all import HARNESSES
+from fuzz.run_all import HARNESSES, libfuzzer_options
 from mistral_nb.redaction.prefilter import REQUIRED_FIELDS
 from mistral_nb.storage import index
 
@@ -37,6 +37,11 @@ def test_seeds_and_finds_pass(name: str) -> None:
     harness = importlib.import_module(f"fuzz.{name}")
     for data in (*harness.SEEDS, *FINDS.get(name, ()), b"", b"\0", b"{}", b"[]", b"\xff" * 100):
         harness.one_input(data)
+
+
+@pytest.mark.parametrize(("environ", "seed"), [({}, "1"), ({"MISTRAL_NB_TEST_SEED": "new"}, "0")])
+def test_the_seed_is_fixed_unless_a_new_one_is_asked_for(environ: dict[str, str], seed: str) -> None:
+    assert f"-seed={seed}" in libfuzzer_options(20, environ)
 
 
 def test_each_parser_that_reads_a_strangers_bytes_has_a_harness() -> None:

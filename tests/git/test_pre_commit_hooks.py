@@ -122,7 +122,7 @@ def test_scan_refuses_the_commit_and_changes_nothing(name: str, make_repository:
     repository.git("add", ".")
     done = repository.commit()
     assert done.returncode != 0
-    assert f"…{key.tail} (remembered)" in done.stdout + done.stderr
+    assert f"Mistral key …{key.tail}" in done.stdout + done.stderr
     assert key.reveal() not in done.stdout + done.stderr
     assert file.read_text() == holding(key.reveal())
     assert repository.committed(name) == ""

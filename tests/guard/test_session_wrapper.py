@@ -48,21 +48,20 @@ def arrivals(recorder, code: str, until: Callable[[list[Arrival]], bool] | None 
     return came
 
 
-def test_held_text_is_sent_after_a_quarter_of_a_second(recorder, tmp_path):
-    """The cell goes on once it has come."""
+def test_held_text_is_sent_while_the_cell_goes_on(recorder, tmp_path):
+    """The cell ends once it has come."""
     seen = tmp_path / "seen"
     waiting = f"import os\nwhile not os.path.exists({str(seen)!r}): time.sleep(0.01)"
     sent = recorder.client.execute(f"print('a' + K[:6], end='', flush=True)\n{waiting}\nprint('b')")
     streams = []
-    while "".join(text for _, text in streams) != f"a{KEY[:6]}":
+    while "".join(streams) != f"a{KEY[:6]}":
         message = recorder.client.get_iopub_msg(timeout=15 * PATIENCE)
         if message["parent_header"].get("msg_id") == sent and message["msg_type"] == "stream":
-            streams.append((message["header"]["date"], message["content"]["text"]))
+            streams.append(message["content"]["text"])
     seen.touch()
     recorder.read_until_idle(sent)
     recorder.client.get_shell_msg(timeout=15 * PATIENCE)
-    assert [text for _, text in streams] == ["a", KEY[:6]]
-    assert (streams[1][0] - streams[0][0]).total_seconds() > 0.1  # 0.25, by the kernel's clock
+    assert streams == ["a", KEY[:6]]
 
 
 def test_other_messages_of_the_cell_do_not_overtake_held_text(recorder):

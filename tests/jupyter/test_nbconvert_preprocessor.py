@@ -260,5 +260,6 @@ def test_an_export_that_leaves_the_notebook_as_it_is_needs_no_store_and_sets_not
     exported = "\n".join([done.stdout, *written])
     assert "redacted" in exported
     assert key.reveal() not in exported + done.stderr
-    convert(file, environ, *words)
+    again = convert(file, environ, *words)
+    assert again.returncode == 0, again.stderr
     assert list_aside(environ) == []

@@ -39,7 +39,7 @@ class World:
         self.manager = kind(root_dir=str(folder))
         watchlists = WatchlistCache(self.manager.log.warning, environ)
         ContentsManagerGuard(
-            self.manager, watchlists, lambda _, records: self.told.extend(records), copies=copies
+            self.manager, watchlists, lambda _, records, are_left: self.told.extend(records), copies=copies
         ).install()
 
     def save(self, *sources: str, path: str = "a.ipynb") -> None:

@@ -12,6 +12,7 @@ from mistral_nb.sandbox.sandbox import Sandbox
 from mistral_nb.storage.index import Index
 from mistral_nb.storage.key_manager import KeyManager
 from support.commands import PASSPHRASE, act
+from support.fickle_store import Fickle
 from support.key_traces import traces
 from support.keys import make_key
 
@@ -74,7 +75,15 @@ def test_a_key_stored_by_another_process_meanwhile_needs_confirmation(
 
 
 @pytest.mark.parametrize(
-    ("answer", "name"), [("other", "other"), ("", "dev-2"), ("no", "dev-2"), (["verify", "other"], "other")]
+    ("answer", "name"),
+    [
+        ("other", "other"),
+        ("", "dev-2"),
+        ("no", "dev-2"),
+        (["verify", "other"], "other"),
+        (["dev", "other"], "other"),
+        (["dev", "dev", "dev"], "dev-2"),
+    ],
 )
 def test_in_place_of_replacing_the_new_key_gets_another_name_by_the_same_question(
     answer: str | list[str], name: str, new_context: NewContext, sandbox: Sandbox
@@ -95,6 +104,61 @@ def test_in_a_form_declining_to_replace_asks_for_another_name(new_context: NewCo
     act(new_context(has_form=True), "login", answers, workspace="dev")
     keeper = new_context().key_manager
     assert (keeper.read("dev"), keeper.read("other")) == (old, new)
+
+
+@pytest.mark.parametrize("names", [["dev", "other"], ["dev", "dev", "dev"]])
+def test_in_a_form_the_same_name_again_is_not_a_yes(
+    names: list[str], new_context: NewContext, sandbox: Sandbox
+) -> None:
+    old, new = sandbox.make_key(), sandbox.make_key()
+    act(new_context("cli"), "login", {"key": old}, workspace="dev")
+    answers = {"key": new, "replace": "no", "workspace": list(names)}
+    if "other" in names:
+        acted = act(new_context(has_form=True), "login", answers, workspace="dev")
+        assert "Workspace dev holds another key." in acted.shown
+        assert new_context().key_manager.read("other") == new
+    else:
+        with pytest.raises(WrongUsage, match="was not changed"):
+            act(new_context(has_form=True), "login", answers, workspace="dev")
+    assert new_context().key_manager.read("dev") == old
+
+
+def test_every_yes_to_trying_again_is_one_more_try(
+    new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    key, asked = sandbox.make_key(), []
+    file, there = environ["MISTRAL_NB_PASSPHRASE_FILE"], environ["MISTRAL_NB_PASSPHRASE_FILE"] + ".away"
+    os.rename(file, there)
+
+    def mend_at_the_fourth(ask: object) -> str:
+        asked.append(ask)
+        if len(asked) == 4:
+            os.rename(there, file)
+        return "yes"
+
+    act(new_context("cli"), "login", {"key": key, "try again": mend_at_the_fourth}, workspace="dev")
+    assert len(asked) == 4
+    assert new_context().key_manager.read("dev") == key
+
+
+def test_a_faster_process_is_not_taken_for_a_keyring_that_fails(
+    new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    environ["MISTRAL_NB_STORE"] = "auto"
+    ours, theirs = sandbox.make_key(), sandbox.make_key()
+    context = new_context("cli", interactive=True)
+
+    class Raced(Fickle):
+        """While it is asked whether it works, another process stores a key."""
+
+        def unavailable_reason(self):
+            if not self.items:
+                KeyManager(context.index, context.stores).keep("dev", theirs, {}, "keyring")
+
+    context.__dict__["stores"] = {**context.stores, "keyring": Raced()}
+    acted = act(context, "login", {"key": ours, "replace": "other"}, workspace="dev")
+    assert acted.person.names == ["key", "replace"]
+    assert (context.key_manager.read("dev"), context.key_manager.read("other")) == (theirs, ours)
 
 
 @pytest.mark.parametrize("mended", [True, False])

@@ -24,11 +24,23 @@ def test_one_question_then_one_line(new_context: NewContext, sandbox: Sandbox) -
     )
 
 
+def test_in_a_cell_s_shell_the_line_names_no_organisation(
+    new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
+) -> None:
+    environ["JPY_PARENT_PID"] = "1"
+    key = sandbox.make_key(workspace="Research", organisation="Acme")
+    title = act(new_context("cli"), "login", {"key": key}).report.title
+    assert title.startswith(f"✓ research …{key.tail} · in the encrypted file")
+    assert "Acme" not in title
+
+
 def test_in_a_notebook_the_line_says_that_the_key_is_set_and_names_no_organisation(
     new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]
 ) -> None:
     key = sandbox.make_key(workspace="Research", organisation="Acme")
     acted = act(new_context(), "login", {"key": key})
+    [asked] = acted.person.asked
+    assert asked.question.endswith("; input is hidden)"), "Ctrl-C is not for the prompt there"
     assert environ["MISTRAL_API_KEY"] == key.reveal()
     assert str(acted.report) == (
         f"✓ research …{key.tail} · MISTRAL_API_KEY is set · in the encrypted file"

@@ -67,8 +67,6 @@ def test_run_all_waits_for_the_prompt(kernel: RealKernel, sandbox: Sandbox) -> N
     later = kernel.client.execute(VALUE)
     kernel.client.get_stdin_msg(timeout=20 * PATIENCE)
     kernel.client.input(key.reveal())
-    kernel.client.get_stdin_msg(timeout=20 * PATIENCE)
-    kernel.client.input("")
     text = ""
     while True:
         message = kernel.client.get_iopub_msg(timeout=20 * PATIENCE)
@@ -157,7 +155,7 @@ def test_the_options_of_a_sub_command_are_shown_by_help(line: str, unchanged: Re
     ],
 )
 def test_a_comment_ends_a_line(line: str, name: str, kernel: RealKernel, sandbox: Sandbox, environ: Env) -> None:
-    ran = kernel.run(line, answers=[sandbox.make_key().reveal(), ""])
+    ran = kernel.run(line, answers=[sandbox.make_key().reveal()])
     assert ran.status == "ok", ran.error
     kept = json.loads(Path(environ["MISTRAL_NB_HOME"], "workspaces.json").read_text())["workspaces"]["dev"]
     assert kept["name"] == name
@@ -166,7 +164,7 @@ def test_a_comment_ends_a_line(line: str, name: str, kernel: RealKernel, sandbox
 @pytest.mark.slow
 def test_magics_return_nothing_but_for_reports(kernel: RealKernel, sandbox: Sandbox) -> None:
     key = sandbox.make_key()
-    kernel.run("%mistral_key login dev", answers=[key.reveal(), ""])
+    kernel.run("%mistral_key login dev", answers=[key.reveal()])
     for line in ("%mistral_key", "%mistral_key switch dev", "%mistral_key help"):
         assert kernel.run(f"x = {line}\nprint(x)").text.endswith("None\n")
     for line in ("status", "list", "verify", "doctor"):
@@ -218,7 +216,7 @@ def test_load_run_twice_and_unload(kernel: RealKernel) -> None:
 def test_a_live_sdk_client_follows_a_change(kernel: RealKernel, sandbox: Sandbox) -> None:
     keys = [sandbox.make_key(), sandbox.make_key()]
     for name, key in zip(("one", "two"), keys, strict=True):
-        kernel.run(f"%mistral_key login {name}", answers=[key.reveal(), ""])
+        kernel.run(f"%mistral_key login {name}", answers=[key.reveal()])
     kernel.run("import os\nfrom mistralai.client import Mistral")
     kernel.run("client = Mistral(server_url=os.environ['MISTRAL_NB_API'])")
     for name, key in zip(("one", "two"), keys, strict=True):
@@ -229,7 +227,7 @@ def test_a_live_sdk_client_follows_a_change(kernel: RealKernel, sandbox: Sandbox
 
 def test_the_python_functions_work_like_the_magic(kernel: RealKernel, sandbox: Sandbox) -> None:
     key = sandbox.make_key()
-    kernel.run("import mistral_nb\nmistral_nb.login('dev')", answers=[key.reveal(), ""])
+    kernel.run("import mistral_nb\nmistral_nb.login('dev')", answers=[key.reveal()])
     ran = kernel.run("mistral_nb.switch('dev')\nprint(mistral_nb.status().data['active']['tail'])")
     assert ran.text.strip().endswith(key.tail)
     ran = kernel.run("import os\nprint(mistral_nb.redact('it is ' + os.environ['MISTRAL_API_KEY'] + '!'))")
@@ -256,7 +254,7 @@ def test_a_kernel_without_a_keyring_keeps_a_key_in_memory_on_enter(environ: Env,
     del env["MISTRAL_NB_PASSPHRASE_FILE"]
     key = sandbox.make_key()
     with start_kernel(env) as kernel:
-        ran = kernel.run(f"{LOAD}\n%mistral_key switch dev", answers=[key.reveal(), "", ""])
+        ran = kernel.run(f"{LOAD}\n%mistral_key switch dev", answers=[key.reveal(), ""])
         assert ran.status == "ok"
         assert "memory only" in ran.text
         assert kernel.run(VALUE).text.strip() == key.fingerprint

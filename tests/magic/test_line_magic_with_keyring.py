@@ -20,7 +20,7 @@ def test_a_key_typed_once_is_in_every_later_process(tmp_path: Path, sandbox: San
         bus = session.environ["DBUS_SESSION_BUS_ADDRESS"]
         env = clean_environment(tmp_path / "work", MISTRAL_NB_API=sandbox.url, DBUS_SESSION_BUS_ADDRESS=bus)
         with start_kernel(env) as kernel:
-            ran = kernel.run(f"{LOAD}\n%mistral_key", answers=[key.reveal(), "", ""])
+            ran = kernel.run(f"{LOAD}\n%mistral_key", answers=[key.reveal()])
             assert "in your keyring" in ran.text
         with start_kernel(env) as kernel:
             ran = kernel.run(f"{LOAD}\n%mistral_key", allow_stdin=False)
@@ -44,7 +44,7 @@ def test_a_locked_keyring_is_reported_and_the_key_stays_usable(tmp_path: Path, s
         bus = session.environ["DBUS_SESSION_BUS_ADDRESS"]
         env = clean_environment(tmp_path / "work", MISTRAL_NB_API=sandbox.url, DBUS_SESSION_BUS_ADDRESS=bus)
         with start_kernel(env) as kernel:
-            ran = kernel.run(f"{LOAD}\n%mistral_key switch dev", answers=[key.reveal(), "", ""])
+            ran = kernel.run(f"{LOAD}\n%mistral_key switch dev", answers=[key.reveal(), ""])
             assert ran.status == "ok"
             assert "locked" in ran.text
             assert "memory only" in ran.text

@@ -14,6 +14,13 @@ from support.sandboxes import FaultySandbox, start_sandbox
 Ask = Callable[[str, Key], object]
 
 
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These libraries take a proxy from the environment of the tests."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "localhost,127.0.0.1")
+
+
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[FaultySandbox]:
     with start_sandbox() as running:

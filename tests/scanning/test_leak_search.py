@@ -13,6 +13,7 @@ from mistral_nb.command_context import Context
 from mistral_nb.guard import ipython_history_files
 from mistral_nb.scanning import leak_search
 from support.keys import make_key
+from support.other_disk import put_on_another_disk
 
 WHERE = [
     ("nb.ipynb", "here"),
@@ -70,7 +71,7 @@ def test_a_file_too_large_to_search_is_reported(new_context: Callable[..., Conte
     os.truncate(large, 60_000_000)
     rows = {row.label: row for row in leak_search.leak_rows(context, key)}
     assert rows["this folder"].value == "not found"
-    assert rows["not searched"].value == "1 file: model.bin"
+    assert rows["not searched"].value == "1 path: model.bin"
     assert rows["not searched"].repair == "mistral-nb scan model.bin"
 
 
@@ -89,3 +90,15 @@ def test_a_repository_with_a_non_utf8_name_is_found(new_context: Callable[..., C
 def write(file: Path, key: Key) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f'MISTRAL_API_KEY = "{key.reveal()}"\n')
+
+
+def test_a_folder_of_another_file_system_is_not_called_clean(
+    new_context: Callable[..., Context], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, key = new_context("cli"), make_key()
+    write(Path(str(context.folder)) / "work" / "a.py", key)
+    assert "not searched" not in {row.label for row in leak_search.leak_rows(context, key)}
+    put_on_another_disk(monkeypatch, "work")
+    rows = {row.label: row for row in leak_search.leak_rows(context, key)}
+    assert (rows["not searched"].value, rows["not searched"].state) == ("1 path: work", "warn")
+    assert rows["not searched"].repair == "mistral-nb scan work"

@@ -154,7 +154,7 @@ def test_colabs_secret_is_offered(tmp_path, monkeypatch):
 
 
 def test_a_host_that_does_not_answer_is_given_up(tmp_path, monkeypatch):
-    userdata = types.SimpleNamespace(get=lambda _: threading.Event().wait(60))
+    userdata = types.SimpleNamespace(get=lambda _: threading.Event().wait())
     monkeypatch.setattr(key_discovery, "HOST_SECONDS", 0.05)
     monkeypatch.setitem(sys.modules, "google", types.ModuleType("google"))
     _module(monkeypatch, "google.colab", userdata=userdata)

@@ -50,6 +50,18 @@ def test_the_details_may_be_an_entry_whose_place_and_key_do_not_count(keeper):
     assert kept == Workspace("file", "current", key.fingerprint, key.tail, name="n")
 
 
+@pytest.mark.parametrize(("store", "copies"), [("memory", 1), ("file", 0)])
+def test_a_retired_key_in_use_again_loses_its_stored_copy_only_to_a_store(keeper, store, copies):
+    old, new = make_key(), make_key()
+    keeper.keep("prod", old, store="keyring")
+    keeper.add_pending("prod", new)
+    keeper.accept_pending("prod", new.fingerprint)
+    keeper.keep("again", old, store=store)
+    assert keeper.read("again") == old
+    assert len(keeper.retired_keys()) == copies
+    assert [keeper.read_retired(copy) for copy in keeper.retired_keys()] == [old] * copies
+
+
 @pytest.mark.parametrize("store", ["keyring", "file"])
 def test_a_replaced_key_is_retired_and_deleted(keeper, store):
     old, new = make_key(), make_key()
@@ -235,7 +247,7 @@ def test_where_the_keyring_can_not_be_used_the_error_names_the_key_that_is_in_it
 def test_an_item_that_contains_another_key_is_not_returned(keeper):
     keeper.keep("prod", make_key())
     keeper.stores["keyring"].items["prod", "current"] = make_key()
-    with pytest.raises(StoreError, match="no longer in the keyring"):
+    with pytest.raises(StoreError, match="is not in the keyring"):
         keeper.read("prod")
 
 

@@ -33,6 +33,7 @@ from mistral_nb.storage.vault import Vault
 from support.commands import Person
 from support.crashes import CHEAP, kill_later
 from support.kills import Pace, run_rounds
+from support.patience import PATIENCE
 from support.rotation_crashes import ask, patiently
 
 WORKSPACE = "prod"
@@ -104,7 +105,7 @@ def uninterrupted(home, what):
 
 def accepted(key, address):
     """Whether the API takes the key: one question, where `ask` has two."""
-    connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=5)
+    connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=5 * PATIENCE)
     connection.request("GET", "/v1/models", headers={"Authorization": f"Bearer {key.reveal()}"})
     status = connection.getresponse().status
     connection.close()
@@ -116,7 +117,7 @@ def there(address, admin_key):
     asked = urllib.request.Request(
         f"{address}/v1/admin/api-keys?limit=100&offset=0", headers={"x-api-key": admin_key.reveal()}
     )
-    with urllib.request.urlopen(asked, timeout=5) as answer:
+    with urllib.request.urlopen(asked, timeout=5 * PATIENCE) as answer:
         return {entry["key_id"]: entry for entry in json.load(answer)["keys"]}
 
 
@@ -192,7 +193,7 @@ def made_by_hand(address, admin_key):
     asked = urllib.request.Request(
         f"{address}/v1/admin/api-keys", json.dumps(body).encode(), {"x-api-key": admin_key.reveal()}
     )
-    with urllib.request.urlopen(asked, timeout=5) as answer:
+    with urllib.request.urlopen(asked, timeout=5 * PATIENCE) as answer:
         return Key(json.load(answer)["key"])
 
 

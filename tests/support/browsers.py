@@ -6,6 +6,7 @@ with start_server(env, folder) as server, start_browser() as browser:
 """
 
 import contextlib
+import http.client
 import itertools
 import json
 import re
@@ -23,6 +24,7 @@ from typing import Any
 
 import nbformat
 
+from support.files import read_files
 from support.lab_extension import provide_extension
 from support.patience import PATIENCE
 from support.requirements import absent
@@ -45,6 +47,7 @@ _STATUS = f"""() => {{
 _RESTART = f"() => {_PANEL}.sessionContext.session.kernel.restart()"
 
 
+_STARTS = 3  # of a server whose port another program took first
 _numbers = itertools.count(1)  # a notebook's name
 
 
@@ -104,13 +107,9 @@ def start_server(env: dict[str, str], folder: Path, *more: str) -> Iterator[Serv
     """JupyterLab and Notebook 7 in one server, with our extension; widget state is saved automatically."""
     folder.mkdir(exist_ok=True)
     env = env | provide_extension(folder.parent / "jupyter path")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    token = secrets.token_hex(16)
     server = Server(
-        f"http://localhost:{port}",
-        token,
+        "",
+        secrets.token_hex(16),
         folder,
         folder.parent / "server.log",
         Path(env["JUPYTER_CONFIG_DIR"]) / "lab/user-settings",
@@ -118,9 +117,40 @@ def start_server(env: dict[str, str], folder: Path, *more: str) -> Iterator[Serv
     server.set(_MANAGER, saveState=True)
     server.set(_NOTEBOOK, windowingMode="none")  # cells out of sight are there as well
     server.set(_NOTICES, fetchNews="false", checkForUpdates=False)
+    try:
+        _start(server, env, more)
+        yield server
+    finally:
+        server.stop()
+
+
+def _start(server: Server, env: dict[str, str], more: Sequence[str]) -> None:
+    """On a free port; on another one, where a program took that before the server did."""
+    for _ in range(_STARTS):
+        port = _free_port()
+        server.url = f"http://localhost:{port}"
+        with server.log.open("wb") as log:
+            argv = _command(server, port, more)
+            server.process = subprocess.Popen(argv, env=env, cwd=server.folder, stdout=log, stderr=log)
+        if _has_started(server, server.process):
+            return
+        server.stop()
+        if "already in use" not in server.log.read_text():
+            break
+    raise RuntimeError(f"the server did not start:\n{server.log.read_text()[-2000:]}")
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _command(server: Server, port: int, more: Sequence[str]) -> list[str]:
     options = (
         f"--port={port}",
-        f"--IdentityProvider.token={token}",
+        "--ServerApp.port_retries=0",
+        f"--IdentityProvider.token={server.token}",
         "--no-browser",
         "--allow-root",
         "--ip=localhost",
@@ -128,24 +158,18 @@ def start_server(env: dict[str, str], folder: Path, *more: str) -> Iterator[Serv
         "--JupyterNotebookApp.expose_app_in_browser=True",
         *more,
     )
-    argv = [sys.executable, "-m", "jupyterlab", *options, "--ServerApp.log_level=DEBUG", f"--notebook-dir={folder}"]
-    with server.log.open("wb") as log:
-        server.process = subprocess.Popen(argv, env=env, cwd=folder, stdout=log, stderr=log)
-    try:
-        _wait_for(server, server.process)
-        yield server
-    finally:
-        server.stop()
+    places = ("--ServerApp.log_level=DEBUG", f"--notebook-dir={server.folder}")
+    return [sys.executable, "-m", "jupyterlab", *options, *places]
 
 
-def _wait_for(server: Server, process: subprocess.Popen[bytes]) -> None:
+def _has_started(server: Server, process: subprocess.Popen[bytes]) -> bool:
     deadline = time.monotonic() + 60 * PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, http.client.HTTPException):
             server.ask("status")
-            return
+            return True
         time.sleep(0.1)
-    raise RuntimeError(f"the server did not start:\n{server.log.read_text()[-2000:]}")
+    return False
 
 
 @contextlib.contextmanager
@@ -217,7 +241,7 @@ class Notebook:
 
     def everywhere(self) -> dict[str, bytes]:
         """Every place where typed text could be found."""
-        files = {str(path): path.read_bytes() for path in self.server.folder.rglob("*") if path.is_file()}
+        files = {str(path): data for path, data in read_files(self.server.folder).items()}
         values = "() => [...document.querySelectorAll('input, textarea')].map((node) => node.value).join('\\n')"
         return {
             **files,

@@ -52,7 +52,7 @@ def ask(key, base):
     """The two questions of `api.client.verify`, without httpx, whose start costs more than all the rest."""
     told = []
     for path in ("/v1/models", "/v1/users/me"):
-        connection = http.client.HTTPConnection(base.removeprefix("http://"), timeout=5)
+        connection = http.client.HTTPConnection(base.removeprefix("http://"), timeout=5 * PATIENCE)
         connection.request("GET", path, headers={"Authorization": f"Bearer {key.reveal()}"})
         answer = connection.getresponse()
         told.append((answer.status, dict(answer.headers), answer.read()))

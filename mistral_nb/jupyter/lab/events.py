@@ -27,6 +27,7 @@ _KEY = {
     "cell_id": {"type": ["string", "null"]},
     "place": _TEXT,
     "line": _NUMBER,
+    "column": _NUMBER,
 }
 SCHEMA = {
     "$id": SCHEMA_ID,

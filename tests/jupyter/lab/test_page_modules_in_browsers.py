@@ -238,6 +238,7 @@ LINK = """async (scene) => {
   const comm = (id) => ({ commId: id, isDisposed: false, dispose() { this.isDisposed = true; }, send() {} });
   const kernel = (answers) => ({
     status: "idle",
+    connectionStatus: "connected",
     iopubMessage: signal(),
     createComm: (_, id) => comm(id),
     requestCommInfo: () => answers.shift(),
