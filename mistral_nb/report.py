@@ -14,7 +14,7 @@ from mistral_nb.printable import one_line, safe_json
 RowState = Literal["", "ok", "warn", "bad", "heading"]
 Answer = str | Secret | None
 _Result = TypeVar("_Result")
-_MISTRAL_PAGE = re.compile(r"https://(?:[a-z0-9-]+\.)*mistral\.ai(?![\w.-])(?:/[\w/?=&;.%-]*[\w/=])?")
+_MISTRAL_PAGE = re.compile(r"(https://(?:[a-z0-9-]+\.)*mistral\.ai(?![\w.-])(?:/[\w/?=&;.%-]*[\w/=])?)")
 SIGNS: Mapping[RowState, str] = {"": " ", "ok": "✓", "warn": "!", "bad": "✗"}
 
 
@@ -158,8 +158,8 @@ _NOTE = (
 )
 _SOFT = "color:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,inherit))"
 _LINK = (
-    r'<a href="\g<0>" target="_blank" rel="noopener" '
-    'style="color:var(--jp-content-link-color,inherit);text-decoration:underline">\\g<0></a>'
+    '<a href="{0}" target="_blank" rel="noopener" '
+    'style="color:var(--jp-content-link-color,inherit);text-decoration:underline">{0}</a>'
 )
 _TABLE = "border:0;border-collapse:collapse;margin:6px 0;font-size:inherit;color:inherit;background:transparent"
 _CELL = (  # in full: a page's style sheet styles each cell
@@ -190,8 +190,9 @@ def _row_html(row: Row) -> str:
 def _escape(text: str) -> str:
     import html  # 1 ms, and most reports are text
 
-    escaped = html.escape(one_line(text.replace("\n", " ") if isinstance(text, Lines) else text))
-    return _MISTRAL_PAGE.sub(_LINK, escaped)
+    pieces = _MISTRAL_PAGE.split(one_line(text.replace("\n", " ") if isinstance(text, Lines) else text))
+    escaped = map(html.escape, pieces)
+    return "".join(_LINK.format(piece) if number % 2 else piece for number, piece in enumerate(escaped))
 
 
 def _badge_html(state: RowState) -> str:

@@ -109,6 +109,14 @@ def test_a_page_of_mistrals_is_a_link_and_no_other_address_is():
     assert reader.text == f"Delete it here: {page}.https://mistral.ai.example.org/a"
 
 
+@pytest.mark.parametrize("end", ['"', "'", ">", "<b>", ")."])
+def test_a_link_ends_before_what_is_no_part_of_the_address(end):
+    page = "https://console.mistral.ai/a?b=c&d=e"
+    reader = Reader(as_html(Report(f"<{page}{end} {page}")))
+    assert reader.links == [page, page]
+    assert reader.text == f"<{page}{end} {page}"
+
+
 def test_what_has_no_value_takes_the_whole_width():
     assert 'colspan="2"' in as_html(Report("t", (Row("mistral-nb login prod --expires 90d", ""),)))
 

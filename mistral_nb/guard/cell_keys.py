@@ -141,7 +141,8 @@ def cell_warning(code: str, cell: str | None) -> str:
     new_keys = [
         key for key in register_cell_keys(code) if (cell or _cell_identity(code, key), key.fingerprint) not in _warned
     ]
-    _warned.update((cell or _cell_identity(code, key), key.fingerprint) for key in new_keys)
+    if "clear_output" not in code:  # it takes the note away
+        _warned.update((cell or _cell_identity(code, key), key.fingerprint) for key in new_keys)
     warnings = list(map(_format_warning, new_keys))
     if new_keys and is_papermill_cell(code):
         warnings.append(

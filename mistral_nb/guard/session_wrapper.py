@@ -105,10 +105,18 @@ class GuardedSession:
             buffers = [b"*" * memoryview(buffer).nbytes for buffer in buffers]
             msg = {**msg, "content": kernel_messages.blank_values(msg["content"])}
         if not is_buffered:
+            self._forget_cleared(socket, msg)
             self._tell_first_redaction(socket, msg, request)
             return self._original_send(socket, msg, ident=ident, buffers=buffers, track=track)
         self._streams.take(socket, {**msg, "buffers": buffers} if buffers else msg, ident)
         return self._mark_sent(msg)
+
+    def _forget_cleared(self, socket: Any, msg: Any) -> None:
+        """After `clear_output` there is nothing that the note could stand under."""
+        if msg["header"]["msg_type"] == "clear_output":
+            cell = (msg["parent_header"] or {}).get("msg_id", "")
+            self._first_redaction.clear(cell, streams=False)
+            self._streams.run_in_order(socket, lambda _: self._first_redaction.clear(cell, streams=True))
 
     def _tell_first_redaction(self, socket: Any, msg: Any, request: Any) -> None:
         """When a person's cell ends, and a key was replaced in what it showed, for the first time in this kernel."""

@@ -15,6 +15,8 @@ from mistral_nb.magic.line_magic import MAGIC_NAME, make_line_magic
 from mistral_nb.paths import NO_FOLDER, NO_HOME_TEXT
 from mistral_nb.printable import one_line
 
+_PACKAGE = "mistral_nb"
+
 
 def load(shell: Any) -> None:
     """``%load_ext mistral_nb``: the magic, its completion, the guard, and the name ``mistral_nb``. Opens no store,
@@ -24,8 +26,8 @@ def load(shell: Any) -> None:
     tab_completion.install(shell)
     cell_magic.install(shell)
     page_link.start(shell)
-    if "mistral_nb" not in shell.user_ns:
-        shell.push({"mistral_nb": sys.modules["mistral_nb"]}, interactive=False)  # which %who does not list
+    if _PACKAGE not in shell.user_ns:
+        shell.push({_PACKAGE: sys.modules[_PACKAGE]}, interactive=False)  # which %who does not list
     no_key = environment.no_key_sentence()
     line = f"{no_key} To set it: %mistral_key" if no_key else _reminder_line()
     if config.data_folder(os.environ) == NO_FOLDER:
@@ -35,6 +37,8 @@ def load(shell: Any) -> None:
 
 
 def unload(shell: Any) -> None:
+    if _PACKAGE in shell.user_ns_hidden:  # else it is the person's own import
+        shell.drop_by_id({_PACKAGE: sys.modules[_PACKAGE]})
     shell.magics_manager.magics["line"].pop(MAGIC_NAME, None)
     tab_completion.uninstall(shell)
     cell_magic.uninstall(shell)

@@ -12,6 +12,7 @@ from mistral_nb.magic.line_magic import MAGIC_NAME
 from mistral_nb.storage.index import Index
 
 _LINE = re.compile(rf"(?P<start>%%|(?:[^%#'\"]*=)?\s*%|\s*){MAGIC_NAME}[ \t]+(?P<words>.*)")
+_ARGUMENTS = re.compile(r"[\w-]|$")  # anything else makes a line without % Python's, as in mistral_key = …
 _FIRST = 1.0  # IPython's own matchers have 0
 _CELL_FLAGS = ("--force", "--yes")
 
@@ -30,7 +31,7 @@ def install(shell: Any) -> None:
     @context_matcher(identifier=MAGIC_NAME, priority=_FIRST)  # type: ignore[untyped-decorator]
     def match(context: Any) -> dict[str, Any]:
         text = context.text_until_cursor
-        offers = complete_line(text, automagic=MAGIC_NAME not in shell.user_ns)
+        offers = complete_line(text, automagic=_has_automagic(shell, context.full_text))
         return {
             "completions": [SimpleCompletion(text=offer.text, type=offer.kind) for offer in offers],
             "matched_fragment": _last_word(text),
@@ -47,13 +48,18 @@ def uninstall(shell: Any) -> None:
     matchers[:] = [each for each in matchers if getattr(each, "matcher_identifier", "") != MAGIC_NAME]
 
 
+def _has_automagic(shell: Any, cell: str) -> bool:
+    """Whether a line of this cell may be the magic's without ``%``: IPython allows it in cells of one line alone."""
+    return bool(shell.automagic) and MAGIC_NAME not in shell.user_ns and len(cell.lstrip().splitlines()) <= 1
+
+
 def complete_line(text: str, *, automagic: bool = True) -> list[Offer]:
     """What may stand at the end of this line of a cell; nothing if the line is not the magic's.
 
     ``automagic``: whether a line without ``%`` may be.
     """
     line = _LINE.fullmatch(text)
-    if not line or (not line["start"].strip() and not automagic):
+    if not line or (not line["start"].strip() and not (automagic and _ARGUMENTS.match(line["words"]))):
         return []
     last = _last_word(text)
     before = line["words"].split()[: -1 if last else None]

@@ -16,6 +16,16 @@ from support.keys import make_text
 KEY = make_text()
 SHOW = "import os; K = os.environ['MISTRAL_API_KEY']; print(K)"
 LOAD = "%load_ext mistral_nb"
+CLEAR = "from IPython.display import clear_output; print(1); clear_output(wait=True); "
+SHOWN = (
+    "K",
+    "display(K)",
+    "display(1, display_id=True).update(K)",
+    "raise ValueError(K)",
+    f"{CLEAR}print(K)",
+    f"{CLEAR}display(K)",
+    "import sys; print(K, file=sys.stderr)",
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +43,12 @@ def test_it_stands_last_under_the_first_cell_of_a_person_and_under_no_other(kern
         assert MARKER in ran.text
         assert NOTE not in ran.shown, options
     assert NOTE not in kernel.run("print('nothing to replace', K is not None)").shown
-    ran = kernel.run("print(K); K")
-    assert (ran.text, ran.stderr) == (f"{MARKER}\n", "")
+    for code in ("print(K)", "display(K)", "h = display(1, display_id=True); h.update(K)"):
+        for wait in (True, False):
+            cleared = kernel.run(f"from IPython.display import clear_output; {code}; clear_output(wait={wait})")
+            assert NOTE not in cleared.shown, "there is no output that it could be about"
+    ran = kernel.run("print(1); clear_output(wait=True); print(K); K")
+    assert (ran.text, ran.stderr) == (f"1\n{MARKER}\n", "")
     assert [bundle["text/plain"] for bundle in ran.results] == [f"'{MARKER}'", NOTE]
     assert kernel.run("print(len(K))").text == f"{len(KEY)}\n", "the value is unchanged, as the note says"
     for code in (SHOW, "K", "%unload_ext mistral_nb\n%load_ext mistral_nb", SHOW):
@@ -42,7 +56,7 @@ def test_it_stands_last_under_the_first_cell_of_a_person_and_under_no_other(kern
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("code", ["K", "display(K)", "raise ValueError(K)", "import sys; print(K, file=sys.stderr)"])
+@pytest.mark.parametrize("code", SHOWN)
 def test_any_output_has_it(code: str, tmp_path: Path) -> None:
     with start_kernel(clean_environment(tmp_path, MISTRAL_API_KEY=KEY)) as kernel:
         kernel.run(f"{LOAD}\nimport os; K = os.environ['MISTRAL_API_KEY']")

@@ -205,8 +205,10 @@ def test_a_left_over_marker_is_reported_at_load_in_one_line(environ: Env) -> Non
 
 
 def test_load_run_twice_and_unload(kernel: RealKernel) -> None:
-    assert kernel.run("%reload_ext mistral_nb\n%load_ext mistral_nb").status == "ok"
+    assert kernel.run("%reload_ext mistral_nb\n%load_ext mistral_nb\nmistral_nb").status == "ok"
     assert kernel.run("%unload_ext mistral_nb").status == "ok"
+    assert "NameError" in str(kernel.run("mistral_nb").messages)
+    assert kernel.run("import mistral_nb\n%load_ext mistral_nb\n%unload_ext mistral_nb\nmistral_nb").status == "ok"
     assert kernel.run("%mistral_key status").status == "error"
 
 

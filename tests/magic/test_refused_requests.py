@@ -67,16 +67,37 @@ def test_another_host_that_refuses_says_nothing_about_the_key(sandbox: FaultySan
     assert find_refused_key(error, "https://api.mistral.ai") is None
 
 
-def test_what_is_no_refusal_names_no_key(sandbox: FaultySandbox) -> None:
-    sandbox.set_fault("503")
+def test_another_path_of_the_same_host_says_nothing_about_the_key(sandbox: FaultySandbox) -> None:
+    error = error_of(by_httpx, sandbox.url, make_key())
+    assert find_refused_key(error, f"{sandbox.url}/mistral") is None
+    assert find_refused_key(error, f"{sandbox.url}/v") is None
+    assert find_refused_key(error, f"{sandbox.url}/v1")  # the control
+
+
+@pytest.mark.parametrize("fault", ["503", "401 inactive", "401 html"])
+def test_what_says_nothing_against_the_key_names_no_key(fault: str, sandbox: FaultySandbox) -> None:
+    sandbox.set_fault(fault)
     try:
-        broken = error_of(by_httpx, sandbox.url, sandbox.make_key())
+        error = error_of(by_httpx, sandbox.url, sandbox.make_key())
     finally:
         sandbox.set_fault(None)
+    assert find_refused_key(error, sandbox.url) is None
+
+
+def test_an_answer_that_nobody_read_names_no_key(sandbox: FaultySandbox) -> None:
+    def by_stream(base: str, key: Key) -> object:
+        header = {"Authorization": f"Bearer {key.reveal()}"}
+        with httpx.stream("GET", f"{base}/v1/models", headers=header) as response:
+            return response.raise_for_status()
+
+    assert find_refused_key(error_of(by_stream, sandbox.url, make_key()), sandbox.url) is None
+
+
+def test_what_is_no_refusal_names_no_key(sandbox: FaultySandbox) -> None:
     circle = ValueError()
     circle.__context__ = KeyError()
     circle.__context__.__context__ = circle
-    for error in (broken, circle, httpx.HTTPError("no request"), None):
+    for error in (circle, httpx.HTTPError("no request"), None):
         assert find_refused_key(error, sandbox.url) is None
 
 

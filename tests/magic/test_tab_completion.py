@@ -4,11 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from IPython.core.completer import provisionalcompleter
 
 from mistral_nb.command_context import Context
 from mistral_nb.command_table import MAGIC, commands_for
-from mistral_nb.magic.tab_completion import complete_line
+from mistral_nb.magic.tab_completion import complete_line, install
 from support.browsers import open_notebook, start_browser, start_server
+from support.ipython_shells import open_shell
 from support.kernels import start_kernel
 from support.keys import make_key
 
@@ -52,7 +54,10 @@ def test_sub_commands_come_first_then_workspaces_then_flags(start: str, stored: 
         ("%mistral_key edit prod --rename ", []),
         ("%mistral_key help rot", ["rotate"]),
         ("%%mistral_key ", [*STORED, "--force", "--yes"]),
+        ("mistral_key = ", []),
+        ("mistral_key, ", []),
         ("mistral_key = os.", []),
+        ("mistral_key --f", ["--force"]),
         ("# %mistral_key ", []),
         ("print('%mistral_key ", []),
         ("%mistral_key", []),
@@ -63,8 +68,29 @@ def test_what_fits_the_line(line: str, offers: list[str], stored: Env) -> None:
     assert offered(line) == offers
 
 
-def test_a_variable_of_that_name_is_no_magic(stored: Env) -> None:
+def test_without_automagic_a_line_needs_its_percent_sign(stored: Env) -> None:
     assert complete_line("mistral_key ", automagic=False) == []
+    assert complete_line("%mistral_key ", automagic=False)
+
+
+def test_only_a_line_that_ipython_takes_for_the_magic_has_its_offers(stored: Env, tmp_path: Path) -> None:
+    with open_shell(tmp_path) as shell, provisionalcompleter():
+        shell.Completer.use_jedi = False
+        install(shell)
+
+        def found(cell: str) -> list[str]:
+            return [one.text for one in shell.Completer.completions(cell, len(cell))]
+
+        assert found("mistral_key pr") == ["protect", "prod"]
+        assert "print" in found("x = 1\nmistral_key pr")
+        assert "print" in found("mistral_key = pr")
+        assert found("x = 1\n%mistral_key pr") == ["protect", "prod"]
+        shell.automagic = False
+        assert "print" in found("mistral_key pr")
+        assert found("%mistral_key pr") == ["protect", "prod"]
+        shell.automagic = True
+        shell.user_ns["mistral_key"] = "a variable"
+        assert "print" in found("mistral_key pr")
 
 
 @pytest.mark.slow

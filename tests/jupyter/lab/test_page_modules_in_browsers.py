@@ -234,7 +234,11 @@ def test_an_import_stands_below_what_must_be_first(page, above, below):
 
 LINK = """async (scene) => {
   const { KernelLink } = await import("/page/kernel_link.js");
-  const signal = () => ({ connect: (slot) => (signal.slots ??= []).push(slot), disconnect: () => {} });
+  const signal = () => {
+    const slots = [];
+    const emit = (...given) => slots.forEach((slot) => slot(...given));
+    return { connect: (slot) => slots.push(slot), disconnect: () => {}, emit };
+  };
   const comm = (id) => ({ commId: id, isDisposed: false, dispose() { this.isDisposed = true; }, send() {} });
   const kernel = (answers) => ({
     status: "idle",
@@ -265,6 +269,19 @@ RECONNECT = """async ({ link, session, kernel, found, settle }) => {
   }
   return seen;
 }"""
+GIVEN_UP = """async ({ link, session, kernel, found, settle }) => {
+  session.kernel = kernel([found("a"), found("a")]);
+  link.connect();
+  await settle();
+  const seen = [];
+  void link.status().then((end) => seen.push(end.text));
+  for (const status of ["connecting", "disconnected"]) {
+    link.sessionContext.connectionStatusChanged.emit(null, status);
+    await settle();
+    seen.push(status);
+  }
+  return seen;
+}"""
 STALE = """async ({ link, session, kernel, found, settle }) => {
   let reject;
   session.kernel = kernel([new Promise((_, no) => (reject = no))]);
@@ -280,6 +297,11 @@ STALE = """async ({ link, session, kernel, found, settle }) => {
 
 def test_a_request_outlives_a_broken_connection_and_ends_with_its_kernel(page):
     assert page.evaluate(LINK, RECONNECT) == [["ready", None], ["ready", None], ["ready", "failed"]]
+
+
+def test_a_request_ends_once_jupyterlab_no_longer_tries_to_reach_the_server(page):
+    lost, *seen = page.evaluate(LINK, GIVEN_UP)[1:]
+    assert lost.startswith("This page has lost its connection to the kernel.") and seen == ["disconnected"]
 
 
 def test_what_a_former_kernel_answers_is_not_said_of_the_new_one(page):

@@ -291,9 +291,17 @@ def test_a_suspected_key_that_stays_in_a_text_file_is_told_once_and_can_be_kept(
             notebook.wait(lambda heard=heard: events(notebook) == heard)
             left.wait_for()
         assert (left.count(), key.reveal() in file.read_text()) == (1, True)
+        page.keyboard.press("Control+Home")
+        page.keyboard.press("Enter")
+        notebook.save()
+        left.filter(has_text="(line 2)").wait_for()
+        assert left.count() == 1
         left.get_by_role("button", name="Keep it").click()
         page.get_by_role("dialog").get_by_role("button", name="Keep it").click()
         notebook.wait(lambda: len(index.read().workspaces) == 1, 30)
+        page.locator(".Toastify__toast--success").wait_for(timeout=40_000)
+        use = page.locator(".Toastify__toast").get_by_role("button", name="Use mistral_nb.key")
+        assert use.count() == 0  # the call would take the place of a key that is still in the file
         page.keyboard.insert_text("#")
         notebook.save()
         notebook.wait(lambda: MARKER in file.read_text())

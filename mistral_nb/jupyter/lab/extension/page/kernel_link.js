@@ -85,7 +85,7 @@ export class KernelLink {
     this.heard = (_, message) => this.hear(message);
     sessionContext.kernelChanged.connect(() => this.connect());
     sessionContext.statusChanged.connect((_, status) => this.noticeStatus(status));
-    sessionContext.connectionStatusChanged.connect((_, status) => status === "connected" && this.connect());
+    sessionContext.connectionStatusChanged.connect((_, status) => this.noticeConnection(status));
     this.connect();
   }
 
@@ -268,6 +268,15 @@ export class KernelLink {
     void this.find();
   }
 
+  /** @param {string} status `disconnected`: JupyterLab has given up; while it is `connecting`, requests go on */
+  noticeConnection(status) {
+    if (status === "connected") {
+      this.connect();
+    } else if (status === "disconnected") {
+      this.endRequests(LOST);
+    }
+  }
+
   /** @param {string} status */
   noticeStatus(status) {
     if (["restarting", "autorestarting", "starting", "dead", "terminating"].includes(status)) {
@@ -355,10 +364,15 @@ export class KernelLink {
   drop(reach) {
     this.forgetComm();
     this.state = null;
-    for (const end of [...this.requests.values()]) {
-      end({ kind: "failed", text: "The kernel was restarted or stopped before it answered. Try again." });
-    }
+    this.endRequests("The kernel was restarted or stopped before it answered. Try again.");
     this.change(reach);
+  }
+
+  /** @param {string} text why they failed */
+  endRequests(text) {
+    for (const end of [...this.requests.values()]) {
+      end({ kind: "failed", text });
+    }
   }
 
   forgetComm() {

@@ -106,7 +106,9 @@ class Removals {
    * @param {boolean} byHand whether a marker is to be put into the document by hand
    */
   tell(removal, widgets, byHand) {
-    const signature = JSON.stringify(removal.keys.map((key) => [key.tail, key.cell_id ?? key.cell, key.place, key.kept]));
+    const signature = JSON.stringify(
+      removal.keys.map((key) => [key.tail, key.cell_id ?? key.cell, key.place, key.kept, removal.left && key.line]),
+    );
     const tails = removal.keys.map((key) => key.tail);
     const subject = removal.left ? `left in ${removal.path}` : removal.path;
     const before = this.shown.get(subject);
@@ -114,15 +116,18 @@ class Removals {
     if (before && (before.signature === signature || (isCheckpoint && tails.every((tail) => before.tails.includes(tail))))) {
       return;
     }
-    dismissEarly(this.notification, removal.path, tails);
     const isSafe = removal.keys.every((key) => [STORED, SET_ASIDE].includes(key.kept));
     /** @type {{autoClose: number | false, actions: NoticeAction[]}} */
-    const options = { autoClose: (isSafe || removal.left === true) && SECONDS * 1000, actions: this.makeActions(removal, widgets, byHand) };
+    const options = { autoClose: isSafe && SECONDS * 1000, actions: this.makeActions(removal, widgets, byHand) };
     const type = isSafe ? "info" : "warning";
     let id = before?.id ?? "";
     if (!this.notification.update({ id, message: removal.message, type, ...options })) {
+      if (removal.left && before && tails.every((tail) => before.tails.includes(tail))) {
+        return; // the person has closed it, and since then only a line has changed
+      }
       id = this.notification.emit(removal.message, type, options);
     }
+    dismissEarly(this.notification, removal.path, tails);
     this.shown.set(subject, { id, signature, tails });
   }
 
@@ -185,6 +190,9 @@ class Removals {
     await keepRemoved(this.packages, this.app, widget, key, ({ workspace = "", isStored }) => {
       if (!isStored) {
         return []; // it is in the kernel's memory: the document may be the only copy that lasts
+      }
+      if (removal.left) {
+        return []; // the file has it until the next save, whose notice offers the call
       }
       for (const one of removal.keys.filter(({ tail, length }) => tail === key.tail && length === key.length)) {
         Object.assign(one, { kept: STORED, workspace });
