@@ -256,7 +256,8 @@ def test_a_key_is_kept_while_a_cell_runs(kernel):
     subshell = kernel.client.get_control_msg(timeout=10 * PATIENCE)["content"]["subshell_id"]
     page = LinkedPage(kernel, subshell)
     page.find()
-    page.state()
+    page.say(kind="seal?", n="first")
+    page.kind("seal", n="first")  # the subshell runs: what is sent while it starts may wait for the next message
     cell = kernel.client.execute(UNTIL_SET)  # ends by the key alone
     page.kind("done", n=page.keep(kernel.sandbox.make_key(), "meanwhile"))
     while kernel.client.get_shell_msg(timeout=30 * PATIENCE)["parent_header"].get("msg_id") != cell:
