@@ -242,7 +242,7 @@ def test_terminal_ipython_asks_masked(simple: bool, environ: Env, sandbox: Sandb
         screen.types(LOAD)
         screen.sees("In [2]:")
         screen.types("%mistral_key switch dev")
-        screen.sees("cancels): ")
+        screen.sees("input is hidden): ")
         assert screen.waits_masked()
         screen.types(key.reveal())
         screen.sees(f"dev …{key.tail}")
