@@ -323,7 +323,7 @@ def test_a_pending_key_of_a_deleted_workspace_is_deleted_at_mistral(org: Organis
     org.sandbox.admin.refusals = 3
     org.run("rotate", "prod", "--yes", "--wait", "0", code=1)
     org.run("logout", "prod", "--yes")
-    assert "Finish it: mistral-nb list --remote" in org.run("status").stderr
+    assert "Finish it: mistral-nb list --remote" in org.run("status", code=1).stderr
     assert "mistral-nb list --remote" in org.run("doctor", code=1).stdout
     org.run("list", "--remote", code=None)
     assert set(org.there) == {org.key.tail}

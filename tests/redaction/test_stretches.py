@@ -40,12 +40,17 @@ def search_in_stretches(data, watchlist, size, name="", tiers=ALL_TIERS):
     return result, counts[0]
 
 
+def _without_column(finding):
+    """Of two forms that overlap, either may be the one that is named; what is removed is the same."""
+    return repr(finding._replace(column=None))
+
+
 def assert_same(data, watchlist, size, name="", tiers=ALL_TIERS):
     """Returns the number of stretches, and what was found."""
     whole = redact(data, watchlist, name=name, tiers=tiers)
     cut, count = search_in_stretches(data, watchlist, size, name, tiers)
     assert cut.data == whole.data
-    assert sorted(map(repr, cut.findings)) == sorted(map(repr, whole.findings))
+    assert sorted(map(_without_column, cut.findings)) == sorted(map(_without_column, whole.findings))
     assert (cut.data is data) == (whole.data is data)
     return count, whole.findings
 
