@@ -6,6 +6,8 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 
+from mistral_nb.errors import reason, writable_hint
+
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 LOCK_SECONDS = 5.0  # that a command waits for a lock held by another process
 _POLL = 0.01  # seconds between checks of a lock held by another process
@@ -114,6 +116,24 @@ def hold_lock(path: str, seconds: float = LOCK_SECONDS) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextlib.contextmanager
+def hold_private_file(
+    path: str, not_written: Callable[[str, str], Exception], seconds: float = LOCK_SECONDS
+) -> Iterator[None]:
+    """Hold the lock beside a private file, whose folder is made, while it is read and written.
+
+    Raises ``not_written(why, what to do)`` when the lock, the folder or what is done under it fails.
+    """
+    try:
+        make_private_folder(os.path.dirname(path))
+        with hold_lock(f"{path}.lock", seconds):
+            yield
+    except TimeoutError:
+        raise not_written("it is locked by another process", "Wait for it to finish, and try again.") from None
+    except OSError as error:
+        raise not_written(reason(error), writable_hint(error)) from None
 
 
 @contextlib.contextmanager

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from mistral_nb.bounded_read import MAX_OWN_FILE, read_file
-from mistral_nb.errors import MistralNbError, reason, writable_hint
-from mistral_nb.file_io import hold_lock, make_private_folder, write_atomically
+from mistral_nb.errors import MistralNbError, reason
+from mistral_nb.file_io import hold_private_file, write_atomically
 from mistral_nb.git.attributes import AttributesChange
 from mistral_nb.paths import NO_FOLDER
 
@@ -66,18 +66,10 @@ class ProtectedRepos:
 
     @contextlib.contextmanager
     def _edit(self) -> Iterator[list[dict[str, Any]]]:
-        try:
-            make_private_folder(self.home)
-            with hold_lock(f"{self.path}.lock"):
-                entries = self._read()
-                yield entries
-                write_atomically(self.path, json.dumps({"version": 1, "places": entries}, indent=1).encode())
-        except TimeoutError:
-            raise self._not_written_error(
-                "it is locked by another process", "Wait for it to finish, and try again."
-            ) from None
-        except OSError as error:
-            raise self._not_written_error(reason(error), writable_hint(error)) from None
+        with hold_private_file(self.path, self._not_written_error):
+            entries = self._read()
+            yield entries
+            write_atomically(self.path, json.dumps({"version": 1, "places": entries}, indent=1).encode())
 
     def _not_written_error(self, why: str, todo: str) -> ProtectedReposUnreadable:
         return ProtectedReposUnreadable(

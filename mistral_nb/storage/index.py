@@ -23,8 +23,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from mistral_nb.api_key import Key, fingerprint
 from mistral_nb.bounded_read import MAX_OWN_FILE, read_file
-from mistral_nb.errors import IndexNotWritten, IndexTooNew, IndexUnreadable, StoreTimedOut, reason, writable_hint
-from mistral_nb.file_io import LOCK_SECONDS, hold_lock, make_private_folder, remove_stale_temp_files, write_atomically
+from mistral_nb.errors import IndexNotWritten, IndexTooNew, IndexUnreadable, StoreTimedOut, reason
+from mistral_nb.file_io import LOCK_SECONDS, hold_private_file, remove_stale_temp_files, write_atomically
 from mistral_nb.paths import NO_FOLDER, NO_HOME_TEXT
 from mistral_nb.sensitive_text import key_shaped_words
 from mistral_nb.storage.workspace_lock import hold_workspace_lock
@@ -211,18 +211,8 @@ class Index:
         """Those that a kill left behind. The index is being edited."""
         remove_stale_temp_files(self.path)
 
-    @contextlib.contextmanager
-    def _lock(self) -> Iterator[None]:
-        try:
-            make_private_folder(self.home)
-            with hold_lock(f"{self.path}.lock", self.lock_seconds):
-                yield
-        except TimeoutError:
-            raise self._not_written_error(
-                "it is locked by another process", "Wait for it to finish, and try again."
-            ) from None
-        except OSError as error:
-            raise self._not_written_error(reason(error), writable_hint(error)) from None
+    def _lock(self) -> contextlib.AbstractContextManager[None]:
+        return hold_private_file(self.path, self._not_written_error, self.lock_seconds)
 
     def _write(self, contents: IndexData) -> None:
         old_workspaces = contents.raw.get("workspaces", {})
