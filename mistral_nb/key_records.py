@@ -2,7 +2,8 @@
 
 The command line, `--json`, git's output and the server's log all count and show keys by this module. A *place* is a
 cell's source, one of its outputs, its metadata or its attachments in a notebook, and a line in any other file; a key
-counts once, in however many places and files it is.
+counts once, in however many places and files it is. In git's history a key may also be in a commit's or a tag's text
+and in the name of a file, a branch or a tag (`GIT_PLACES`).
 """
 
 import re
@@ -18,6 +19,8 @@ from mistral_nb.wording import plural
 STORED, NOT_STORED, UNKNOWN = "stored", "not stored", "unknown"  # what is known of a key's copies, for `kept`
 SET_ASIDE, IN_MEMORY = "set aside", "in memory"
 SOURCE, METADATA, ATTACHMENT = "source", "metadata", "attachment"
+MESSAGE, AUTHOR, COMMITTER, TAGGER, HEADER, NAME = "message", "author", "committer", "tagger", "header", "name"
+GIT_PLACES = frozenset({MESSAGE, AUTHOR, COMMITTER, TAGGER, HEADER, NAME})  # `file` is then no file with the key in it
 _MAX_PLACES = 5  # places named in a line
 _COPIES = {
     SET_ASIDE: "Set aside: {} (to keep it: mistral-nb login --from-aside)",
@@ -40,6 +43,10 @@ class KeyRecord(NamedTuple):
     ``cells[3].outputs[0].text``, ``cell`` the cell's number from 1, ``cell_id`` its id where the notebook has one, and
     ``place`` the part of it: ``source``, ``output 1``, ``metadata``, ``attachment``. ``line`` and ``column``: from 1,
     in the file; None for a notebook that is saved from a page.
+
+    Where ``place`` is one of `GIT_PLACES`, ``file`` names what has the key there: ``commit 1a2b3c4d5e`` and
+    ``tag 1a2b3c4d5e`` (a message, an author, a committer, a tagger, another header), or, with `NAME`, a path,
+    ``branch x`` or ``tag x``, without the key. A member of an archive is ``data.zip!member.txt``.
     """
 
     file: str
@@ -56,12 +63,14 @@ class KeyRecord(NamedTuple):
     column: int | None = None
 
 
-def make_records(file: str, findings: Iterable[Finding], watchlist: Watchlist) -> tuple[KeyRecord, ...]:
-    """One record for each key and place, in the order of the findings."""
+def make_records(
+    file: str, findings: Iterable[Finding], watchlist: Watchlist, place: str = ""
+) -> tuple[KeyRecord, ...]:
+    """One record for each key and place, in the order of the findings. ``place``: one of `GIT_PLACES`, or ""."""
     records: dict[tuple[object, ...], KeyRecord] = {}
     for finding in findings:
-        place, kept = find_place(finding.path), _find_copies(finding, watchlist)
-        where = (finding.cell, place) if finding.cell or place else (finding.path, finding.line)
+        part, kept = place or find_place(finding.path), _find_copies(finding, watchlist)
+        where = (finding.cell, part) if finding.cell or part else (finding.path, finding.line)
         record = KeyRecord(
             file,
             finding.tier,
@@ -71,7 +80,7 @@ def make_records(file: str, findings: Iterable[Finding], watchlist: Watchlist) -
             finding.path,
             finding.cell,
             finding.cell_id,
-            place,
+            part,
             finding.line,
             aside_id(finding.fingerprint) if kept == SET_ASIDE else "",
             finding.column,
@@ -166,7 +175,9 @@ def format_tail(record: KeyRecord) -> str:
 
 
 def format_place(record: KeyRecord) -> str:
-    """``cell 2``, ``cell 2 (output 1)``, ``the notebook's metadata``, ``line 3``."""
+    """``cell 2``, ``cell 2 (output 1)``, ``the notebook's metadata``, ``the message``, ``line 3``."""
+    if record.place in GIT_PLACES:
+        return f"the {record.place}"
     if record.cell is not None:
         return f"cell {record.cell}" + (f" ({record.place})" if record.place not in ("", SOURCE) else "")
     if record.place == METADATA:

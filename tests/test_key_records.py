@@ -13,7 +13,7 @@ import pytest
 from mistral_nb import key_records
 from mistral_nb.api_key import Key, Secret
 from mistral_nb.command_context import Context
-from mistral_nb.key_records import KeyRecord, find_place, format_count, format_keys, make_records
+from mistral_nb.key_records import KeyRecord, find_place, format_count, format_file_place, format_keys, make_records
 from mistral_nb.redaction.findings import Finding
 from mistral_nb.redaction.redact import redact, redact_values
 from mistral_nb.storage.index import Index, Workspace
@@ -394,3 +394,19 @@ def test_history_names_the_places_of_each_file(tmp_path: Path) -> None:
     assert ": 1 key in 3 places found." in report.title
     [row] = [row for row in report.rows if row.label.startswith(f"…{here.key.tail}")]
     assert "remembered, in cell 2 of a.ipynb, cell 3 (output 1) of a.ipynb and line 2 of b.py; first" in row.value
+
+
+@pytest.mark.parametrize(
+    ("file", "place", "told"),
+    [
+        ("commit 1a2b3c4d5e", key_records.MESSAGE, "the message of commit 1a2b3c4d5e"),
+        ("tag 1a2b3c4d5e", key_records.TAGGER, "the tagger of tag 1a2b3c4d5e"),
+        ("branch topic-[…]", key_records.NAME, "the name of branch topic-[…]"),
+    ],
+)
+def test_a_place_in_gits_history_that_is_no_file(file: str, place: str, told: str) -> None:
+    key = make_key()
+    findings = redact(f"one\n{key.reveal()}\n{key.reveal()}".encode(), Watchlist(known=(key,))).findings
+    [record] = make_records(file, findings, Watchlist(known=(key,)), place)
+    assert (record.file, record.place, record.line) == (file, place, 2)
+    assert format_file_place(record) == told
