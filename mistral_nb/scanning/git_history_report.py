@@ -155,11 +155,11 @@ def _write_replacements(git: "Git", path: str, found: "Sequence[HistoryFinding]"
 
     written = write_replacements(git, path, found, build_watchlist(git.folder, environ=git.given))
     place = os.path.abspath(path)
-    words = ["git", "filter-repo", "--replace-text", place]
+    words = ["--replace-text", place]
     words += ["--replace-message", place] if written.in_messages else []
     words += ["--strip-blobs-with-ids", place + BLOBS_SUFFIX] if written.blobs else []
     yield f"2. {path} holds {plural(len(written.rules), 'text')} with keys in clear (mode 0600). In a new clone:"
-    yield f"   {shlex.join(words)}"
+    yield f"   git filter-repo {shlex.join(words)}"
     if written.blobs:
         yield f"   That removes {plural(len(written.blobs), 'binary blob')} whole, from the last commit too."
     if written.names:
