@@ -57,9 +57,10 @@ def _protected_report(context: Context, git: "Git", done: "ProtectionResult", re
     from mistral_nb.git import staged_keys
 
     rows = [Row("filter", "in this repository's configuration, which is not cloned", "ok")]
-    shared = os.path.basename(done.attributes) == ".gitattributes"
-    todo = "Commit it." if shared and done.repo.attributes else ""
-    rows.append(Row("attributes", done.attributes, "ok", todo))
+    for file in done.attributes:
+        shared = os.path.basename(file) == ".gitattributes"
+        todo = "Commit it." if shared and _is_modified(git, file) else ""
+        rows.append(Row("attributes", file if shared else f"{file}, for all branches of this clone", "ok", todo))
     if done.driver.wraps:
         rows.append(_wrapped_row(git, done.driver.wraps))
     if done.repo.hook:
@@ -93,7 +94,7 @@ def _protected_report(context: Context, git: "Git", done: "ProtectionResult", re
 def _protected_all_report(done: "ProtectionResult") -> Report:
     rows = (
         Row("filter", "in your git configuration, for all repositories", "ok"),
-        Row("attributes", done.attributes, "ok"),
+        *(Row("attributes", file, "ok") for file in done.attributes),
         *_uncovered_rows(done),
     )
     note = "A repository whose own .gitattributes names another filter needs protect --wrap there."
@@ -125,6 +126,11 @@ def _status_report(context: Context, git: "Git") -> Report:
         exit_code=exit_codes.FINDING if bad else exit_codes.OK,
         data=data,
     )
+
+
+def _is_modified(git: "Git", file: str) -> bool:
+    """Whether a file is not as it was committed."""
+    return bool(git.output("status", "--porcelain", "--untracked-files=all", "--", file))
 
 
 def _wrapped_row(git: "Git", name: str) -> Row:

@@ -4,11 +4,12 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from mistral_nb.git import attributes, filter_config, pre_push_hook
+from mistral_nb.git import attributes, clone_attributes, filter_config, pre_push_hook
 from mistral_nb.git.protected_repos import ProtectedRepos, ProtectedReposUnreadable
-from mistral_nb.git.repository_protection import NoRepository, find_repository
+from mistral_nb.git.repository_protection import NoRepository, Repository, expected_lines, find_repository
 from mistral_nb.git.run_git import Git, GitFailed
 from mistral_nb.report import Row
+from mistral_nb.wording import plural
 
 _RUN_PROTECT = "Run: mistral-nb protect"
 
@@ -29,9 +30,7 @@ def protection_status(git: Git, home: str) -> ProtectionStatus:
     others = {name: at for name, at in has.items() if name != filter_config.NAME}
     rows = [_driver_row(repository.git, ours, home)]
     if filter_config.NAME in has:
-        many = len(has[filter_config.NAME])
-        value = "1 notebook here uses the filter" if many == 1 else f"{many} notebooks here use the filter"
-        rows.append(Row("attributes", value, "ok"))
+        rows.append(_attributes_row(repository, paths, has[filter_config.NAME], ours))
     for name, at in others.items():
         what = "no filter" if name in (attributes.UNSPECIFIED, "unset") else f"the filter {name}"
         shown = ", ".join(at[:3]) + (f" and {len(at) - 3} more" if len(at) > 3 else "") or "new notebooks"
@@ -68,6 +67,22 @@ def _driver_row(git: Git, ours: filter_config.FilterDriver | None, home: str) ->
     if os.path.realpath(ours.home) != os.path.realpath(home):
         return Row("filter", f"it reads the key index in {ours.home}, but you use {home}", "warn", _RUN_PROTECT)
     return Row("filter", "set up" + (f", with {ours.wraps} inside" if ours.wraps else ""), "ok")
+
+
+def _attributes_row(
+    repository: Repository, paths: list[str], covered: list[str], ours: filter_config.FilterDriver | None
+) -> Row:
+    """Which notebooks have our filter, and whether our lines are as `protect` would write them here."""
+    count = plural(len(covered), "notebook")
+    if ours is None:
+        return Row("attributes", f"{count} here assigned the filter, which is not set up: git stores them as they are")
+    value = f"{count} here {'uses' if len(covered) == 1 else 'use'} the filter"
+    now = clone_attributes.read_our_lines(clone_attributes.file_path(repository.git))
+    if now and now != expected_lines(repository, paths, ours.wraps):
+        return Row("attributes", f"{value}; on this branch other filters have other notebooks", "warn", _RUN_PROTECT)
+    if not now:
+        value += ", by .gitattributes alone: a branch without it is not covered"
+    return Row("attributes", value, "ok")
 
 
 def _hook_row(path: str) -> Row:
