@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from mistral_nb.git import attributes, clone_attributes, filter_config, pre_push_hook
+from mistral_nb.git.hook_place import HookPlace, find_place
 from mistral_nb.git.protected_repos import ProtectedRepos, ProtectedReposUnreadable
 from mistral_nb.git.repository_protection import NoRepository, Repository, expected_lines, find_repository
 from mistral_nb.git.run_git import Git, GitFailed
@@ -36,7 +37,7 @@ def protection_status(git: Git, home: str) -> ProtectionStatus:
         shown = ", ".join(at[:3]) + (f" and {len(at) - 3} more" if len(at) > 3 else "") or "new notebooks"
         repair = _RUN_PROTECT if name == attributes.UNSPECIFIED else f"{_RUN_PROTECT} --wrap, or change that attribute"
         rows.append(Row("NOT covered", f"{shown}: {what}", "bad", repair))
-    rows.append(_hook_row(os.path.join(repository.git.path("hooks"), "pre-push")))
+    rows.append(_hook_row(find_place(repository.git)))
     return ProtectionStatus(rows[0].state == "ok" and filter_config.NAME in has, tuple(rows))
 
 
@@ -85,15 +86,18 @@ def _attributes_row(
     return Row("attributes", value, "ok")
 
 
-def _hook_row(path: str) -> Row:
-    hook = pre_push_hook.installed_driver(path)
+def _hook_row(place: HookPlace) -> Row:
+    hook = pre_push_hook.installed_driver(place.path)
     if hook is None:
-        return Row("pre-push", "pushes are not scanned", "", "mistral-nb protect --pre-push")
+        return Row("pre-push", "pushes are not scanned", "", _RUN_PROTECT)
     if not hook.can_start:
-        return Row("pre-push", _missing_sentence(hook), "bad", f"{_RUN_PROTECT} --pre-push")
-    if not os.access(path, os.X_OK):
-        return Row("pre-push", f"git does not run {path}: it is not executable", "bad", f"{_RUN_PROTECT} --pre-push")
-    return Row("pre-push", "pushes are scanned", "ok")
+        return Row("pre-push", _missing_sentence(hook), "bad", _RUN_PROTECT)
+    if not os.access(place.path, os.X_OK):
+        return Row("pre-push", f"git does not run {place.path}: it is not executable", "bad", _RUN_PROTECT)
+    if not place.is_called:
+        value = f"pushes are not scanned: {place.caller} does not start the scan"
+        return Row("pre-push", value, "warn", f"{_RUN_PROTECT}, which prints the lines to add")
+    return Row("pre-push", f"pushes are scanned{place.caller and f', by {place.caller}'}", "ok")
 
 
 def _other_repository_rows(home: str) -> Iterator[Row]:

@@ -7,6 +7,7 @@ from mistral_nb.errors import MistralNbError
 from mistral_nb.git import attributes, clone_attributes, filter_config, pre_push_hook
 from mistral_nb.git.attributes import AttributesChange
 from mistral_nb.git.filter_config import ATTRIBUTES_LINE, NAME, FilterDriver
+from mistral_nb.git.hook_place import HookPlace, find_place
 from mistral_nb.git.protected_repos import ProtectedRepo, ProtectedRepos
 from mistral_nb.git.run_git import Git, GitFailed
 
@@ -23,7 +24,7 @@ class FilterConflict(MistralNbError):
 
 class ProtectionResult(NamedTuple):
     """What was set up. ``covers_new_notebooks``: a new notebook goes through it. ``uncovered``: other filters, with the
-    notebooks that they have all the same."""
+    notebooks that they have all the same. ``hook``: None where pushes are not to be scanned."""
 
     repo: ProtectedRepo
     driver: FilterDriver
@@ -31,6 +32,7 @@ class ProtectionResult(NamedTuple):
     attributes: list[str]
     covers_new_notebooks: bool
     uncovered: dict[str, list[str]]
+    hook: HookPlace | None
 
 
 class Repository(NamedTuple):
@@ -57,7 +59,7 @@ def protect(
     git: Git, home: str, *, local: bool = False, wrap: bool = False, pre_push: bool = False
 ) -> ProtectionResult:
     """Set up the repository around ``git.folder``; idempotent. Raises `NoRepository`, `FilterConflict`,
-    `GitFailed`, `pre_push_hook.HookConflict`, and OSError where a file can't be written.
+    `GitFailed`, and OSError where a file can't be written.
     """
     repository = find_repository(git)
     paths = attributes.list_notebooks(repository.git) if repository.top else []
@@ -66,8 +68,7 @@ def protect(
     new = filter_config.own_driver(home, wraps)
     files = _choose_attributes_files(repository, local=local or bool(wraps))
     lines = expected_lines(repository, paths, wraps)
-    if pre_push:
-        pre_push_hook.hook_path(repository.git)  # fails before anything is changed
+    hook = find_place(repository.git) if pre_push else None
     repo = ProtectedRepo(repository.git_dir, repository.top or repository.git_dir, wraps=wraps)
     repos = ProtectedRepos(home)
     repos.record(repo)
@@ -77,10 +78,12 @@ def protect(
         if added.changed:
             repos.record(repo._replace(attributes=file, created=added.created, newline=added.newline))
         changed |= added.changed
-    if pre_push:
-        repo = repo._replace(hook=pre_push_hook.install_hook(repository.git, new))
+    if hook:
+        pre_push_hook.install_hook(hook, new)
+        repo = repo._replace(hook=hook.path)
         repos.record(repo)
-    return _make_result(repo, new, changed, files, attributes.find_filters(repository.git, paths))
+    has = attributes.find_filters(repository.git, paths)
+    return _make_result(repo, new, changed, files, has)._replace(hook=hook)
 
 
 def expected_lines(repository: Repository, paths: list[str], wraps: str) -> list[str]:
@@ -129,9 +132,8 @@ def protect_all(git: Git, home: str) -> ProtectionResult:
 def _make_result(
     repo: ProtectedRepo, new: FilterDriver, changed: bool, files: list[str], has: dict[str, list[str]]
 ) -> ProtectionResult:
-    return ProtectionResult(
-        repo, new, changed, files, NAME in has, {name: at for name, at in has.items() if name != NAME}
-    )
+    uncovered = {name: at for name, at in has.items() if name != NAME}
+    return ProtectionResult(repo, new, changed, files, NAME in has, uncovered, None)
 
 
 def unprotect(git: Git, home: str) -> list[str]:
@@ -146,8 +148,7 @@ def unprotect(git: Git, home: str) -> list[str]:
     file = clone_attributes.file_path(repository.git)  # untracked, so its lines are ours
     if clone_attributes.remove_lines(file, AttributesChange()):  # the list of repositories does not have it
         done.append(f"our lines in {file}")
-    hook = os.path.join(repository.git.path("hooks"), "pre-push")
-    if pre_push_hook.remove_hook(hook):
+    if pre_push_hook.remove_hook(find_place(repository.git).path):
         done.append("the pre-push hook")
     repos.remove(repository.git_dir)
     return done

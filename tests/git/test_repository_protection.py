@@ -12,7 +12,6 @@ from mistral_nb.api_key import MARKER, Key
 from mistral_nb.errors import WrongUsage
 from mistral_nb.git import filter_config
 from mistral_nb.git.filter_config import ATTRIBUTES_LINE
-from mistral_nb.git.pre_push_hook import HookConflict
 from mistral_nb.git.repository_protection import FilterConflict, NoRepository
 from support.git_repos import Repo, notebook, uses
 from support.keys import make_key
@@ -89,7 +88,7 @@ def test_names_with_quotes_and_spaces(name: str, env: dict[str, str], tmp_path: 
     env["MISTRAL_NB_HOME"] = str(tmp_path / f"home of {name}")
     repo = Repo(tmp_path / name, env)
     repo.remember(key)
-    repo.protect(pre_push=True)
+    repo.protect()
     repo.write(f"{name}/{name}.ipynb", notebook(uses(key)))
     repo.commit()
     repo.git("config", "--unset", "filter.mistral-nb.process")  # as an implementation that knows no process
@@ -158,7 +157,7 @@ def test_unprotect_all_undoes_every_one_and_skips_missing_ones(env: dict[str, st
     repos = [Repo(tmp_path / name, env) for name in ("one", "two", "gone", "moved away")]
     before = [snapshot(repo) for repo in repos]
     for repo in repos:
-        repo.protect(pre_push=True)
+        repo.protect()
     repos[0].protect(everywhere=True)
     shutil.rmtree(repos[2].path)
     report = repos[3].act("unprotect", everything=True).report
@@ -174,7 +173,7 @@ def test_a_linked_worktree_shares_the_filter(repo: Repo, key: Key) -> None:
     repo.git("worktree", "add", "-q", "-b", "topic", str(path))
     linked = Repo(path, repo.env, make=False)
     assert linked.act("protect", status=True).report.data["protected"]
-    linked.protect(pre_push=True)
+    linked.protect()
     linked.write("nb.ipynb", notebook(uses(key)))
     linked.commit()
     assert repo.objects_with(key) == []
@@ -315,14 +314,6 @@ def test_a_committed_attribute_line_is_reported_when_removed(bare: Repo) -> None
     bare.commit("protected")
     shown = bare.act("unprotect").shown
     assert "commit the change of .gitattributes" in shown
-
-
-def test_hooks_stored_elsewhere_are_reported_before_anything_changes(bare: Repo, tmp_path: Path) -> None:
-    bare.git("config", "core.hooksPath", str(tmp_path / "hooks"))
-    before = snapshot(bare)
-    with pytest.raises(HookConflict, match="hooksPath"):
-        bare.protect(pre_push=True)
-    assert snapshot(bare) == before
 
 
 def test_a_sparse_checkout_stays_sparse_when_old_keys_are_removed(bare: Repo, key: Key) -> None:
