@@ -43,6 +43,7 @@ BEHAVIOURS = {  # what no one module does: a line for each file
     "git/test_editors": "git as editors call it",
     "git/test_filter_failures": "a filter that fails stores nothing",
     "git/test_git_commands": "everyday git in a protected repository",
+    "git/test_key_removal_advice": "what a refused push and protect advise, done as it is said",
     "git/test_pre_commit_hooks": "the hooks, run by the real pre-commit",
     "guard/test_agents": "what an agent receives through jupyter-mcp-server and jupyter-ai",
     "guard/test_keys_learned": "what a guarded kernel learns, hooks in other processes know",
