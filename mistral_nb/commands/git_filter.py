@@ -67,10 +67,12 @@ def _next_steps(git: "Git", records: list[KeyRecord]) -> list[str]:
     from mistral_nb.git import attributes, filter_config
 
     found: dict[str, list[KeyRecord]] = {}
+    top = git.top() or git.folder
     for record in records:
         if record.place not in GIT_PLACES:
-            found.setdefault(record.file.partition(SEPARATOR)[0], []).append(record)
-    top = git.top() or git.folder
+            is_file = os.path.lexists(os.path.join(top, record.file))
+            archive = record.file.partition(SEPARATOR)[0]
+            found.setdefault(record.file if is_file else archive, []).append(record)
     steps = []
     if found:
         covered = attributes.find_filters(git.in_folder(top), list(found)).get(filter_config.NAME, [])
