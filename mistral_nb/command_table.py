@@ -234,7 +234,11 @@ COMMANDS: tuple[Command, ...] = (
                 {"nargs": "*", "metavar": "PATH…"},
             ),
             Flag(("--notebooks",), "only the notebooks of a folder", _STORE_TRUE),
-            Flag(("--git-history",), "all commits, or a range", {"nargs": "?", "const": "", "metavar": "RANGE"}),
+            Flag(
+                ("--git-history",),
+                "all commits (in CI those pushed), or a range",
+                {"nargs": "?", "const": "", "metavar": "RANGE"},
+            ),
             Flag(("--replacement-file",), "write the keys to a file for git filter-repo", {"metavar": "FILE"}),
             Flag(
                 ("--format",),

@@ -15,7 +15,7 @@ from mistral_nb.scanning import found_keys, scan_conclusion
 from mistral_nb.scanning.baseline import FILES, HISTORY, Baseline
 from mistral_nb.scanning.bulk_scrub import process_files
 from mistral_nb.scanning.scan_conclusion import Conclusion
-from mistral_nb.scanning.scan_findings import ScanReport
+from mistral_nb.scanning.scan_findings import ScanFinding, ScanReport
 from mistral_nb.watchlist import Watchlist, build_watchlist
 from mistral_nb.wording import plural
 
@@ -84,7 +84,12 @@ def _open_reader(context: Context, scope: str) -> Iterator[found_keys.Reader]:
     from mistral_nb.git.run_git import BlobReader, Git
 
     with BlobReader(Git.at_work(context.folder, context.environ)) as blobs:
-        yield lambda finding: blobs.read(str(finding.more.get("blob"))) or b""
+        yield lambda finding: blobs.read(_object_name(finding)) or b""
+
+
+def _object_name(finding: ScanFinding) -> str:
+    """The object of git's that has the key: a blob, or the commit or tag that the record names."""
+    return str(finding.more.get("blob") or finding.record.file.rpartition(" ")[2])
 
 
 class _OldFindings(NamedTuple):

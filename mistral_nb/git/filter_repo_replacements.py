@@ -1,34 +1,111 @@
-"""The file for ``git filter-repo --replace-text``. It contains the keys: created on request, mode 0600."""
+"""The files for ``git filter-repo``. One holds the keys: made on request, mode 0600, outside of every work tree."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from mistral_nb.api_key import MARKER, MAX_KEY_LENGTH, MIN_KEY_LENGTH, Secret, fingerprint
 from mistral_nb.errors import MistralNbError, reason
 from mistral_nb.file_io import PRIVATE_FILE
-from mistral_nb.git.run_git import BlobReader, Git
-from mistral_nb.key_records import KeyRecord
-from mistral_nb.redaction.key_characters import find_runs
+from mistral_nb.git.history_findings import HistoryFinding
+from mistral_nb.git.object_text import split_object
+from mistral_nb.git.run_git import BlobReader, Git, GitFailed
+from mistral_nb.key_records import MESSAGE
+from mistral_nb.redaction.findings import COUNTED_TIERS, WatchlistLike
+from mistral_nb.redaction.redact import redact
+from mistral_nb.redaction.rewrite_rules import ReplaceRule, apply_rules, find_rules, in_order
+
+BLOBS_SUFFIX = ".blobs"
+_BINARY_BYTES = 8192  # in which filter-repo looks for a NUL; it leaves such blobs as they are
+_UNESCAPED = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 
 
 class ReplacementsNotWritten(MistralNbError):
-    """The file could not be created, or already exists."""
+    """The file could not be created, already exists, or would be in a work tree."""
 
 
-def write_replacements(git: Git, path: str, found: Iterable[tuple[str, KeyRecord]]) -> tuple[int, int]:
-    """Write the file: how many keys are in it, and how many are not, because they stand in no blob plainly.
+class Replacements(NamedTuple):
+    """What the files hold, and what they can't remove.
 
-    ``found``: blobs with what was found in them. Raises `ReplacementsNotWritten`; an existing file is left alone.
+    ``rules``: texts that are replaced. ``in_messages``: whether some are in messages. ``blobs``: binary ones and
+    archives, which are removed whole. ``names``: places in names, people and headers. ``left``: blobs and messages
+    in which a key would stay.
     """
-    blobs_by_key: dict[str, tuple[str, list[str]]] = {}
-    for blob, record in found:
-        if record.fingerprint:
-            blobs_by_key.setdefault(record.fingerprint, (record.tail, []))[1].append(blob)
-    keys = []
-    with BlobReader(git) as blobs:
-        for name, (tail, names) in blobs_by_key.items():
-            each = (_find_key(blobs.read(blob) or b"", name, tail) for blob in dict.fromkeys(names))
-            keys += [key for key in [next((key for key in each if key), None)] if key]
+
+    rules: tuple[ReplaceRule, ...]
+    in_messages: bool
+    blobs: tuple[str, ...]
+    names: int
+    left: int
+
+
+def write_replacements(git: Git, path: str, found: Sequence[HistoryFinding], watchlist: WatchlistLike) -> Replacements:
+    """Write the file, and beside it, if needed, one with the names of blobs (`BLOBS_SUFFIX`).
+
+    Raises `ReplacementsNotWritten`; an existing file is left alone.
+    """
+    _refuse_work_tree(git, path)
+    result = find_replacements(git, found, watchlist)
+    _create(path, b"".join(map(_format_rule, result.rules)))
+    if result.blobs:
+        _create(path + BLOBS_SUFFIX, b"".join(f"{blob}\n".encode() for blob in result.blobs))
+    return result
+
+
+def find_replacements(git: Git, found: Sequence[HistoryFinding], watchlist: WatchlistLike) -> Replacements:
+    """The rules, each tried on what it is for."""
+    blobs = dict.fromkeys(one.name for one in found if one.is_in_blob)
+    messages = dict.fromkeys(one.name for one in found if one.record.place == MESSAGE)
+    with BlobReader(git) as reader:
+        contents = {name: reader.read(name) or b"" for name in blobs}
+        texts = [dict(split_object(reader.read(name) or b"")).get(MESSAGE, b"") for name in messages]
+    texts += [data for data in contents.values() if not _is_skipped(data)]
+    rules = in_order({rule for text in texts for rule in find_rules(text, watchlist)})
+    left = sum(_has_key(apply_rules(text, rules), watchlist) for text in texts)
+    skipped = tuple(name for name, data in contents.items() if _is_skipped(data))
+    names = sum(not one.is_in_blob and one.record.place != MESSAGE for one in found)
+    return Replacements(tuple(rules), bool(messages), skipped, names, left)
+
+
+def _is_skipped(data: bytes) -> bool:
+    return b"\0" in data[:_BINARY_BYTES]
+
+
+def _has_key(data: bytes, watchlist: WatchlistLike) -> bool:
+    return any(finding.tier in COUNTED_TIERS for finding in redact(data, watchlist).findings)
+
+
+def _format_rule(rule: ReplaceRule) -> bytes:
+    """A line of the file. Literals, which filter-repo applies first, are for whole plain keys alone."""
+    if rule.is_plain:
+        return b"literal:%b==>%b\n" % (rule.old, rule.new)
+    return b"regex:%b==>%b\n" % (_escape(rule.old, b"\\x%02x"), _escape(rule.new, b"\\%03o"))
+
+
+def _escape(text: bytes, form: bytes) -> bytes:
+    """With other characters than letters and digits as a regular expression of Python, or its replacement, has them."""
+    return b"".join(b"%c" % byte if byte in _UNESCAPED else form % byte for byte in text)
+
+
+def _refuse_work_tree(git: Git, path: str) -> None:
+    """Raises `ReplacementsNotWritten` where `git add` could take the file into a commit."""
+    try:
+        top = git.top()
+    except GitFailed:
+        return
+    place = os.path.realpath(os.path.dirname(os.path.abspath(path)))
+    metadata = os.path.realpath(os.path.join(git.folder, git.text("rev-parse", "--git-common-dir")))
+    if top and _is_under(place, os.path.realpath(top)) and not _is_under(place, metadata):
+        raise ReplacementsNotWritten(
+            f"The replacement file {path} would be in the work tree, where a commit could take it in.",
+            f"Name a file outside of it, such as {os.path.join('..', os.path.basename(path))}.",
+        )
+
+
+def _is_under(path: str, folder: str) -> bool:
+    return os.path.normcase(os.path.join(path, "")).startswith(os.path.normcase(os.path.join(folder, "")))
+
+
+def _create(path: str, content: bytes) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
     except OSError as error:
@@ -36,19 +113,4 @@ def write_replacements(git: Git, path: str, found: Iterable[tuple[str, KeyRecord
             f"The replacement file {path} could not be written: {reason(error)}.", "Choose another file."
         ) from None
     with os.fdopen(descriptor, "wb") as file:
-        for key in keys:
-            file.write(f"literal:{key.reveal()}==>{MARKER}\n".encode())
-    return len(keys), len(blobs_by_key) - len(keys)
-
-
-def _find_key(data: bytes, name: str, tail: str) -> Secret | None:
-    """The characters of a key of which a fingerprint and the tail are known."""
-    for run in find_runs(data, MIN_KEY_LENGTH):
-        position = run.text.find(tail.encode())
-        while position >= 0:
-            end = position + len(tail)
-            for start in range(max(0, end - MAX_KEY_LENGTH), end - MIN_KEY_LENGTH + 1):
-                if fingerprint(run.text[start:end].decode()) == name:
-                    return Secret(run.text[start:end].decode())
-            position = run.text.find(tail.encode(), position + 1)
-    return None
+        file.write(content)

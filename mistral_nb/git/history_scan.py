@@ -1,34 +1,28 @@
-"""Scans a repository's history: reads every blob once, and traces those with a key to their commits."""
+"""Scans a repository's history: reads every object once, and traces those with a key to their commits."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from mistral_nb.errors import MistralNbError, WrongUsage
-from mistral_nb.git.blob_commits import BlobAppearance, Commit, find_appearances
-from mistral_nb.git.blob_scanner import BlobFindings, ScanProgress, UnreadableBlob, scan_blobs
+from mistral_nb.git.history_findings import HistoryFinding, KeyOrigins, trace_to_commits
+from mistral_nb.git.key_commits import Commit
+from mistral_nb.git.key_names import Reference, find_in_names, list_added_paths, list_references
+from mistral_nb.git.object_scanner import ObjectFindings, ScanProgress, UnreadableObject, UnreadMember, scan_objects
 from mistral_nb.git.run_git import SUBMODULE, Git, GitFailed, error_line, list_staged_entries
 from mistral_nb.key_records import KeyRecord, format_file_place, group_by_key, make_records, strongest_tier
-from mistral_nb.redaction.findings import Finding
 from mistral_nb.watchlist import Watchlist, build_watchlist
 
 ALL_REVISIONS = ("--all", "HEAD")
 
 
-class BlobListing(NamedTuple):
-    """The blobs of a range of history, and the objects it names that are not here (a partial clone)."""
+class ObjectListing(NamedTuple):
+    """The objects of a range of history, and those that it names that are not here (a partial clone)."""
 
     blobs: dict[str, str]  # name → one of its paths
+    texts: tuple[str, ...]  # commits and tags
     missing: tuple[str, ...]
     shallow: bool
-
-
-class BlobFinding(NamedTuple):
-    """A key in one place of one blob at one path. ``appearance``: None where no commit of the range holds it."""
-
-    record: KeyRecord
-    blob: str
-    appearance: BlobAppearance | None
 
 
 class LeakedKeyHistory(NamedTuple):
@@ -45,14 +39,19 @@ class LeakedKeyHistory(NamedTuple):
 
 
 class HistoryScan(NamedTuple):
-    findings: tuple[BlobFinding, ...]
+    """``binary``: how many of the blobs are binary, so that only keys in one piece are found in them. ``unread``: of
+    archives."""
+
+    findings: tuple[HistoryFinding, ...]
     blobs: int
     bytes: int
     unreadable: tuple[str, ...]
     shallow: bool
+    binary: int = 0
+    unread: tuple[UnreadMember, ...] = ()
 
 
-def list_blobs(git: Git, revisions: Sequence[str] = ALL_REVISIONS) -> BlobListing:
+def list_objects(git: Git, revisions: Sequence[str] = ALL_REVISIONS) -> ObjectListing:
     """Raises `WrongUsage` for a range git does not know, `GitFailed` outside a repository."""
     git.text("rev-parse", "--git-dir")
     if tuple(revisions) == ALL_REVISIONS and git.run("rev-parse", "-q", "--verify", "HEAD").returncode:
@@ -66,14 +65,17 @@ def list_blobs(git: Git, revisions: Sequence[str] = ALL_REVISIONS) -> BlobListin
         raise _listing_error(done.stderr, revisions)
     blobs: dict[str, str] = {}
     # that filter does not tell of trees that are not here, and of what is in them
-    trees = _missing_objects(lazy.run(*words, "--filter=blob:none", *revisions, "--").stdout)
+    others = lazy.run(*words, "--filter=blob:none", *revisions, "--").stdout
+    tags = lazy.run(*words, "--filter=object:type=tag", *revisions, "--").stdout  # without it, tags came as blobs
     for line in done.stdout.split(b"\n"):
         name, space, path = line.partition(b" ")
         if space and not name.startswith(b"?"):
             blobs.setdefault(name.decode(), os.fsdecode(path))
-    missing = dict.fromkeys([*trees, *_missing_objects(done.stdout)])
+    missing = dict.fromkeys([*_missing_objects(others), *_missing_objects(done.stdout)])
+    commits = (line for line in others.split(b"\n") if line and b" " not in line and not line.startswith(b"?"))
+    texts = dict.fromkeys(line.decode() for line in (*commits, *(line.split(b" ")[0] for line in tags.splitlines())))
     shallow = git.text("rev-parse", "--is-shallow-repository") == "true"
-    return BlobListing(blobs, tuple(missing), shallow)
+    return ObjectListing(blobs, tuple(text for text in texts if text not in blobs), tuple(missing), shallow)
 
 
 def _missing_objects(listed: bytes) -> list[str]:
@@ -92,32 +94,53 @@ def scan_history(
     revisions: Sequence[str] = ALL_REVISIONS,
     *,
     may_be_binary: Callable[[str], bool] = lambda _: False,
+    references: Sequence[Reference] = (),
     processes: int | None = None,
 ) -> Iterator[ScanProgress | HistoryScan]:
-    """Progress, and at the end the history. Raises as `list_blobs`.
+    """Progress, and at the end the history: blobs, the text of commits and tags, and names. Raises as `list_objects`.
 
-    ``may_be_binary``: whether a path says so little that its content decides, as in `scan_blobs`.
+    ``may_be_binary``: whether a path says so little that its content decides, as in `scan_objects`. ``references``:
+    whose names are looked at; with `ALL_REVISIONS` those of all.
     """
-    listed = list_blobs(git, revisions)
+    listed = list_objects(git, revisions)
     yield ScanProgress(0, len(listed.blobs))
-    findings_by_blob: dict[str, tuple[Finding, ...]] = {}
-    unreadable, blobs, size = list(listed.missing), 0, 0
+    found: list[ObjectFindings] = []
+    unreadable, unread, total = list(listed.missing), [], ScanProgress(0, 0)
     unnamed = {blob for blob, path in listed.blobs.items() if may_be_binary(path)}
-    for event in scan_blobs(git, list(listed.blobs), may_be_binary=unnamed, processes=processes):
-        if isinstance(event, BlobFindings):
-            findings_by_blob[event.blob] = event.findings
-        elif isinstance(event, UnreadableBlob):
-            unreadable.append(event.blob)
+    for event in scan_objects(git, [*listed.blobs, *listed.texts], may_be_binary=unnamed, processes=processes):
+        if isinstance(event, ObjectFindings):
+            found.append(event)
+        elif isinstance(event, UnreadMember):
+            unread.append(event)
+        elif isinstance(event, UnreadableObject):
+            unreadable.append(event.name)
         else:
-            blobs, size = blobs + event.blobs, size + event.bytes
+            total = ScanProgress(*(a + b for a, b in zip(total, event, strict=True)))
             yield event
-    found = _trace_to_commits(git, revisions, findings_by_blob, listed.blobs) if findings_by_blob else ()
-    yield HistoryScan(found, blobs, size, tuple(unreadable), listed.shallow)
+    names = (*references, *(list_references(git) if tuple(revisions) == ALL_REVISIONS else ()))
+    findings = _trace(git, revisions, found, listed.blobs, names)
+    yield HistoryScan(
+        findings, total.blobs, total.bytes, tuple(unreadable), listed.shallow, total.binary, tuple(unread)
+    )
 
 
-def make_key_histories(found: Sequence[BlobFinding]) -> list[LeakedKeyHistory]:
+def _trace(
+    git: Git,
+    revisions: Sequence[str],
+    found: Sequence[ObjectFindings],
+    blobs: dict[str, str],
+    references: Sequence[Reference],
+) -> tuple[HistoryFinding, ...]:
+    watchlist = _watchlist(git)
+    paths = find_in_names([*blobs.values(), *list_added_paths(git, revisions)], watchlist)
+    names = find_in_names([reference.name for reference in references], watchlist)
+    named = {reference: names[reference.name] for reference in references if reference.name in names}
+    return trace_to_commits(git, revisions, KeyOrigins(found, paths, named), blobs, watchlist)
+
+
+def make_key_histories(found: Sequence[HistoryFinding]) -> list[LeakedKeyHistory]:
     """Each key once, in the order of its first commit."""
-    by_record: dict[KeyRecord, list[BlobFinding]] = {}
+    by_record: dict[KeyRecord, list[HistoryFinding]] = {}
     for one in found:
         by_record.setdefault(one.record, []).append(one)
     groups = group_by_key(one.record for one in found).values()
@@ -125,7 +148,7 @@ def make_key_histories(found: Sequence[BlobFinding]) -> list[LeakedKeyHistory]:
     return sorted(result, key=lambda key: key.first.time if key.first else 0)
 
 
-def _make_history(group: Sequence[BlobFinding]) -> LeakedKeyHistory:
+def _make_history(group: Sequence[HistoryFinding]) -> LeakedKeyHistory:
     records = [one.record for one in group]
     appearances = [one.appearance for one in group if one.appearance]
     places = {format_file_place(record): record for record in reversed(records)}
@@ -136,7 +159,7 @@ def _make_history(group: Sequence[BlobFinding]) -> LeakedKeyHistory:
         min((each.first for each in appearances), key=lambda commit: commit.time, default=None),
         max((each.last for each in appearances), key=lambda commit: commit.time, default=None),
         tuple(dict.fromkeys(record.file for record in records)),
-        len({one.blob for one in group}),
+        len({one.name for one in group if one.is_in_blob}),
         tuple(reversed(places.values())),
     )
 
@@ -154,26 +177,13 @@ def scan_staged(git: Git, blobs: dict[str, list[str]]) -> dict[str, tuple[KeyRec
     """The keys at each path of these blobs. Raises `GitFailed` if one can't be read."""
     found: dict[str, tuple[KeyRecord, ...]] = {}
     watchlist = _watchlist(git)
-    for event in scan_blobs(git, list(blobs)):
-        if isinstance(event, UnreadableBlob):
-            raise GitFailed(f"git can't read {event.blob}, which is staged as {blobs[event.blob][0]}.", "Try: git fsck")
-        if isinstance(event, BlobFindings):
-            for path in blobs[event.blob]:
-                found[path] = make_records(path, event.findings, watchlist)
+    for event in scan_objects(git, list(blobs)):
+        if isinstance(event, UnreadableObject):
+            raise GitFailed(f"git can't read {event.name}, which is staged as {blobs[event.name][0]}.", "Try: git fsck")
+        if isinstance(event, ObjectFindings):
+            for path in blobs[event.name]:
+                found[path] = (*found.get(path, ()), *make_records(path, event.findings, watchlist))
     return dict(sorted(found.items()))
-
-
-def _trace_to_commits(
-    git: Git, revisions: Sequence[str], findings_by_blob: dict[str, tuple[Finding, ...]], paths: dict[str, str]
-) -> tuple[BlobFinding, ...]:
-    traced = find_appearances(git, revisions, findings_by_blob)
-    found, watchlist = [], _watchlist(git)
-    for blob, findings in findings_by_blob.items():
-        appearances: Sequence[BlobAppearance | None] = traced.get(blob) or [None]
-        for appearance in appearances:
-            path = appearance.path if appearance else paths[blob]
-            found += [BlobFinding(record, blob, appearance) for record in make_records(path, findings, watchlist)]
-    return tuple(sorted(found, key=lambda one: (one.appearance.first.time if one.appearance else 0, one.record.file)))
 
 
 def _watchlist(git: Git) -> Watchlist:

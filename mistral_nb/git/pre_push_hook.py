@@ -9,6 +9,7 @@ from mistral_nb.child_environment import BOOTSTRAP_CODE
 from mistral_nb.errors import MistralNbError
 from mistral_nb.file_io import write_atomically
 from mistral_nb.git.filter_config import REPAIR, FilterDriver
+from mistral_nb.git.key_names import Reference
 from mistral_nb.git.run_git import Git
 
 _MARK = "# mistral-nb: scans what is about to be pushed"
@@ -131,6 +132,12 @@ def outgoing_revisions(git: Git, remote: str, updates: Sequence[str]) -> list[st
             old += [theirs] if theirs.strip("0") else _remote_objects(git, remote)
     old = _select_local_objects(git, old)
     return [*new, "--not", *old] if new and old else new
+
+
+def pushed_references(updates: Sequence[str]) -> list[Reference]:
+    """The branches and tags that a push creates or changes, by their names there, from the same lines."""
+    words = (update.split(" ") for update in updates)
+    return [Reference(each[2], each[1]) for each in words if len(each) == 4 and each[1].strip("0")]
 
 
 def _remote_objects(git: Git, remote: str) -> list[str]:

@@ -31,19 +31,38 @@ def remove_keys(data: bytes, terms: SearchTerms, *, json: bool | None = None) ->
     """
     notebook = quick_scan.is_notebook(data) if json is None else json
     findings: list[Finding] = []
+    for look in search_rounds(data, terms, notebook):
+        from mistral_nb.redaction.replacements import to_findings
+
+        findings += to_findings(look.before, look.places if look.is_last else look.removed, notebook)
+        data = look.after
+    return data, findings
+
+
+class SearchRound(NamedTuple):
+    """One look at the data. ``places``: what was found; ``removed``: what of it is not in ``after`` any more."""
+
+    before: bytes
+    after: bytes
+    places: "list[Replacement]"
+    removed: "list[Replacement]"
+    is_last: bool
+
+
+def search_rounds(data: bytes, terms: SearchTerms, notebook: bool) -> Iterator[SearchRound]:
+    """Looks at the data, and at what each look left, until nothing is found."""
     for _ in range(_ROUNDS):
         places, last = _look_through(data, terms, notebook)
         if not places:
-            break
-        from mistral_nb.redaction.replacements import apply_edits, to_findings
+            return
+        from mistral_nb.redaction.replacements import apply_edits
 
         removed = [place for place in places if place.edits]
-        findings += to_findings(data, places if last else removed, notebook)
-        if removed:
-            data = apply_edits(data, removed)
+        after = apply_edits(data, removed) if removed else data
+        yield SearchRound(data, after, places, removed, last)
         if last:
-            break
-    return data, findings
+            return
+        data = after
 
 
 def _look_through(data: bytes, terms: SearchTerms, notebook: bool) -> "tuple[list[Replacement], bool]":

@@ -4,7 +4,6 @@ import base64
 import json
 import os
 import random
-import shutil
 import stat
 import subprocess
 import sys
@@ -15,14 +14,13 @@ import pytest
 
 from mistral_nb.api_key import MARKER, Key
 from mistral_nb.errors import WrongUsage
-from mistral_nb.git.blob_scanner import BlobFindings, ScanProgress, UnreadableBlob, scan_blobs
 from mistral_nb.git.filter_repo_replacements import ReplacementsNotWritten
+from mistral_nb.git.object_scanner import ObjectFindings, ScanProgress, UnreadableObject, scan_objects
 from mistral_nb.git.run_git import Git, GitFailed
 from mistral_nb.redaction.redact import redact
 from mistral_nb.watchlist import build_watchlist
 from support.git_repos import Repo, notebook, uses
 from support.keys import make_key
-from support.requirements import absent
 
 
 def scan(repo: Repo, revisions: str = "", **flags: Any) -> Any:
@@ -168,10 +166,10 @@ def test_every_blob_is_read_once_by_however_many_processes(bare: Repo, key: Key)
     names = [line.split()[1] for line in bare.git("ls-files", "-s").splitlines()]
     unique = list(dict.fromkeys(names))
     for processes in (1, 2, 3):
-        events = list(scan_blobs(Git(str(bare.path), bare.env), [*unique, "0" * 40], processes=processes))
+        events = list(scan_objects(Git(str(bare.path), bare.env), [*unique, "0" * 40], processes=processes))
         assert sum(event.blobs for event in events if isinstance(event, ScanProgress)) == len(unique)
-        assert len([event for event in events if isinstance(event, BlobFindings)]) == 1
-        assert [event.blob for event in events if isinstance(event, UnreadableBlob)] == ["0" * 40]
+        assert len([event for event in events if isinstance(event, ObjectFindings)]) == 1
+        assert [event.name for event in events if isinstance(event, UnreadableObject)] == ["0" * 40]
 
 
 def test_in_a_binary_blob_a_key_in_one_piece_is_found_and_in_a_source_any_form(bare: Repo, key: Key) -> None:
@@ -231,7 +229,7 @@ def test_memory_stays_bounded_by_the_largest_blob(bare: Repo) -> None:
 
 def test_stopping_early_leaves_no_process_behind(long: Repo) -> None:
     names = [line.split()[0] for line in long.git("rev-list", "--objects", "--all").splitlines()]
-    events = scan_blobs(Git(str(long.path), long.env), names * 500, processes=2)
+    events = scan_objects(Git(str(long.path), long.env), names * 500, processes=2)
     next(events)
     events.close()
     left = subprocess.run(["ps", "-ww", "-A", "-o", "ppid=,args="], capture_output=True, text=True).stdout
@@ -249,17 +247,6 @@ def test_the_replacement_file_is_private_and_created_only_on_request(long: Repo,
     with pytest.raises(ReplacementsNotWritten):
         scan(long, replacement_file=str(file))
     assert file.read_text() == "mine"
-
-
-def test_the_replacement_file_works_with_filter_repo(long: Repo, key: Key, tmp_path: Path) -> None:
-    program = shutil.which("git-filter-repo", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    if not program:
-        absent("git-filter-repo not installed")
-    scan(long, replacement_file=str(tmp_path / "replacements"))
-    words = [program, "--force", "--replace-text", str(tmp_path / "replacements")]
-    subprocess.run(words, cwd=long.path, env=long.env, check=True, capture_output=True)
-    assert long.objects_with(key) == []
-    assert scan(long).exit_code == 0
 
 
 def test_the_command_line_prints_json_and_exits_1(long: Repo, key: Key) -> None:

@@ -333,7 +333,7 @@ def test_a_bare_repository_in_which_a_person_works_is_named(base, tmp_path):
     bare = tmp_path / "x.git"
     base.git("clone", "-q", "--bare", str(base.path), str(bare))
     git = Git.at_work(str(bare), base.env)
-    assert history_scan.list_blobs(git).blobs
+    assert history_scan.list_objects(git).blobs
     with pytest.raises(GitFailed, match="bare"):
         Git.at_path(str(bare), base.env).output("rev-parse", "--git-dir")
 

@@ -31,6 +31,7 @@ INTERRUPT = "\x03 the person presses Ctrl-C"
 
 _FOREIGN = (
     *("CI", "TF_BUILD", "JENKINS_URL", "TEAMCITY_VERSION", "BUILD_BUILDID"),  # in CI nothing is set aside
+    *("GITHUB_", "GITLAB_"),  # nor is all of a history read
     *("MISTRAL", "CODESTRAL", "LLM_MISTRAL", "VIBE", "COLAB", "KAGGLE", "VSCODE"),
     *("DBUS", "DISPLAY", "WAYLAND", "GNOME_KEYRING", "KEYRING", "PYTHON_KEYRING", "XDG", "JPY", "JUPYTER"),
     *("IPYTHON", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "COLUMNS", "LINES", "PYTHONWARNINGS"),
