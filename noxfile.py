@@ -123,7 +123,8 @@ def page_types(session: nox.Session) -> None:
     shutil.copytree(".ci/page-types", folder, dirs_exist_ok=True)
     shutil.rmtree(f"{folder}/page", ignore_errors=True)
     shutil.copytree("mistral_nb/jupyter/lab/extension/page", f"{folder}/page")
-    shutil.copy("mistral_nb/prompts/widget/sealing.js", f"{folder}/page")
+    for shared in ("sealing.js", "card.js"):
+        shutil.copy(f"mistral_nb/prompts/widget/{shared}", f"{folder}/page")
     with session.chdir(folder):
         session.run("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", external=True, silent=True)
         session.run("npx", "--no-install", "tsc", "--project", ".", external=True)

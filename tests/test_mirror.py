@@ -56,6 +56,7 @@ BEHAVIOURS = {  # what no one module does: a line for each file
     "jupyter/lab/test_long_work_in_browsers": "autosaves, and a notebook of a thousand cells, in Chromium",
     "jupyter/lab/test_lost_connection_in_browsers": "a page whose server has died, in Chromium",
     "jupyter/lab/test_several_pages_in_browsers": "one notebook in several pages, and another kernel, in Chromium",
+    "jupyter/lab/test_remote_kernels_in_browsers": "a kernel behind a gateway, in Chromium",
     "jupyter/lab/test_removals_in_browsers": "the notice after a save, and the open document, in Lab and Notebook",
     "jupyter/lab/test_status_and_commands_in_browsers": "the status item and the commands, in Lab and Notebook",
     "jupyter/lab/test_page_modules_in_browsers": "modules of the page against their Python sides, in Chromium",

@@ -35,8 +35,20 @@ class RemoveKeysPreprocessor(Preprocessor):
     def preprocess(self, nb: Any, resources: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Returns the notebook and resources to export. Raises `ExportRefused`; never exports what was not searched.
 
-        An export that replaces the notebook itself sets aside what may be in no other place, or is refused.
+        An export that replaces the notebook itself sets aside what may be in no other place, or is refused. The
+        command ``jupyter nbconvert`` ends then with the error's exit code.
         """
+        try:
+            return self._remove_keys(nb, resources)
+        except ExportRefused as error:
+            from nbconvert.nbconvertapp import NbConvertApp
+
+            if not (NbConvertApp.initialized() and "unique_key" in resources):  # a server or a program exports
+                raise
+            self.log.error("mistral_nb: %s", error)
+            raise SystemExit(error.exit_code) from None
+
+    def _remove_keys(self, nb: Any, resources: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         metadata = resources.get("metadata", {})
         try:
             is_replaced = replaces_its_source(self.config, resources)  # before a key is taken out of its name

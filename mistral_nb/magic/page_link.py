@@ -5,8 +5,8 @@ by its target's name (``comm_info_request``), or by the ``hello`` that is sent o
 sent when it has changed after a cell.
 
     page → kernel   state? · seal? n · keep n workspace to public iv sealed · keep-aside n id workspace ·
-                    switch n workspace · status n · answer n answer · cancel n
-    kernel → page   hello · state … · bye · seal n to widget ·
+                    switch n workspace · status n · answer n answer · cancel n · enter n · ready, gone n view
+    kernel → page   hello · state … · bye · seal n to widget · card n card (for card.js) ·
                     step n text · ask n question … · done n title rows notes store · refused, cancelled, failed n text
 
 Handlers may run in a thread of a subshell (JEP 91): they take a lock and do not touch IPython.
@@ -25,15 +25,16 @@ from mistral_nb.command_table import MAGIC
 from mistral_nb.errors import MistralNbError, SealRefused
 from mistral_nb.guard import lifecycle
 from mistral_nb.jupyter.save_coverage import check_coverage
-from mistral_nb.magic.page_requests import MOST_OPEN, Message, PageRequest, SealedRequests
-from mistral_nb.magic.refused_requests import find_refused_key
+from mistral_nb.magic.page_requests import MOST_OPEN, CardRequest, Message, PageRequest, SealedRequests
+from mistral_nb.magic.request_verdicts import find_verdict
 from mistral_nb.paths import identify_folder
 from mistral_nb.prompts.widget.conversation import is_small_message
 from mistral_nb.storage.index import ADMIN, Workspace
 
 TARGET = "mistral_nb"
 _LONGEST_NUMBER = 64
-_COMMANDS = {"keep": "login", "keep-aside": "login", "switch": "switch", "status": "status"}
+_COMMANDS = {"keep": "login", "keep-aside": "login", "enter": "login", "switch": "switch", "status": "status"}
+_REPLIES = ("answer", "cancel", "ready", "gone")
 _TOO_MANY = "Too many requests are open in this kernel. Wait a few minutes, or restart it."
 _links: dict[int, "PageLink"] = {}
 
@@ -85,11 +86,11 @@ def _describe_key(context: Context, stored: Mapping[str, Workspace]) -> Message 
     }
 
 
-def _note_refusal(error: BaseException) -> None:
+def _record_verdict(told: object) -> None:
     with contextlib.suppress(MistralNbError):  # a setting outside its choices: the state says so
-        refused = find_refused_key(error, Context(host=MAGIC).config.api)
-        if refused:
-            environment.record_verdict(refused, accepted=False)
+        found = find_verdict(told, Context(host=MAGIC).config.api)
+        if found:
+            environment.record_verdict(found.key, found.accepted)
 
 
 class PageLink:
@@ -122,8 +123,9 @@ class PageLink:
 
     def _after_cell(self, result: Any) -> None:
         """Send a state that the cell has changed; until a page has asked, nobody is told."""
-        if result.error_in_exec is not None:
-            _note_refusal(result.error_in_exec)
+        told = result.result if result.error_in_exec is None else result.error_in_exec
+        if told is not None:
+            _record_verdict(told)
         if self._last_state is None:
             return
         state = self._read_state()
@@ -156,7 +158,7 @@ class PageLink:
             return
         if kind == "seal?":
             self._give_seal(number)
-        elif kind in ("answer", "cancel"):
+        elif kind in _REPLIES:
             with self._lock:
                 request = self._running.get(number)
             if request:
@@ -183,7 +185,8 @@ class PageLink:
         except SealRefused as refused:
             self._send({"kind": "failed", "n": number, "text": str(refused)})
             return
-        request = PageRequest(number, self._send, self._comm.comm_id, key)
+        kind_of_request = CardRequest if kind == "enter" else PageRequest
+        request = kind_of_request(number, self._send, self._comm.comm_id, key)
         with self._lock:
             fits = number not in self._running and len(self._running) < MOST_OPEN
             if fits:

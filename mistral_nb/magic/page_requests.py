@@ -1,7 +1,7 @@
 """What a page may ask a kernel to run: one sub-command, in a thread, its questions answered in the page.
 
 A key comes encrypted and is opened once, by a `Seal` made for one request. The command is the one that the magic
-runs, so that verification, names and refusals are the same.
+runs, so that verification, names and refusals are the same. A key that is typed is asked for with the card.
 """
 
 import contextvars
@@ -17,12 +17,15 @@ from mistral_nb.command_context import Context
 from mistral_nb.command_runner import drive, load_action
 from mistral_nb.command_table import MAGIC, commands_for
 from mistral_nb.errors import Cancelled, CannotAsk, KeyRefused, MistralNbError, NotAKey
+from mistral_nb.prompts.widget.card import Answerer, Card, PromptedAction
+from mistral_nb.prompts.widget.conversation import Timing, WidgetUnavailable, describe_question
 from mistral_nb.prompts.widget.encryption import Seal
 from mistral_nb.report import Answer, Ask, Report
 
 Message = dict[str, Any]
 Send = Callable[[Message], None]
 SEAL_SECONDS = ANSWER_SECONDS = 300.0
+FORM_SECONDS = 3600.0  # a page that crashed does not say that its dialog is gone
 MOST_OPEN = 8  # seals, and running requests: a page needs one of each
 _BEFORE_ANY_KEY = ("host", "try again")  # questions that are not about a key found elsewhere
 
@@ -89,18 +92,26 @@ class PageRequest:
             self._replies.put_nowait(message)
 
     def _run(self, name: str, flags: Mapping[str, object]) -> Message:
+        """The last message of this request."""
         context = Context(host=MAGIC, environ=self._environ, interactive=True, has_form=True, say=self._step)
+
+        def attempt(answer: Answerer, show: Callable[[str], None]) -> Report:
+            return drive(load_action(commands_for(MAGIC)[name])(context, **flags), answer, show)
+
         try:
-            report = drive(load_action(commands_for(MAGIC)[name])(context, **flags), self._answer, self._step)
+            report = self._drive(attempt)
         except (KeyRefused, NotAKey) as error:
             return {"kind": "refused", "text": str(error)}
         except Cancelled as error:
             return {"kind": "cancelled", "text": str(error)}
-        except MistralNbError as error:
+        except (MistralNbError, WidgetUnavailable) as error:
             return {"kind": "failed", "text": str(error)}
         except Exception as error:  # noqa: BLE001 - a thread has nowhere to raise to, and the page waits
             return {"kind": "failed", "text": f"{name} failed ({type(error).__name__}). Run it in a cell to see why."}
         return {"kind": "done", **_report_message(report)}
+
+    def _drive(self, attempt: PromptedAction) -> Report:
+        return attempt(self._answer, self._step)
 
     def _step(self, text: str) -> None:
         self._say({"kind": "step", "text": text})
@@ -122,16 +133,8 @@ class PageRequest:
 
     def _ask_page(self, ask: Ask) -> Answer:
         self._seal = Seal(self._comm) if ask.masked else None
-        question = {
-            "name": ask.name,
-            "question": ask.question,
-            "masked": ask.masked,
-            "choices": list(ask.choices),
-            "default": ask.default,
-            "to": self._seal.public if self._seal else "",
-            "widget": self._comm,
-        }
-        self._say({"kind": "ask", **question})
+        public = self._seal.public if self._seal else ""
+        self._say({"kind": "ask", **describe_question(ask), "to": public, "widget": self._comm})
         try:
             message = self._replies.get(timeout=ANSWER_SECONDS)
         except queue.Empty:
@@ -144,6 +147,47 @@ class PageRequest:
         if ask.choices and text not in ask.choices:
             raise Cancelled("Cancelled; nothing was changed.")
         return text if isinstance(text, str) else ""
+
+
+class CardRequest(PageRequest):
+    """A sub-command with the card in a dialog of the page: its form, words and errors are those of the widget."""
+
+    def _drive(self, attempt: PromptedAction) -> Report:
+        channel = _DialogChannel(self._comm, self._show, self._replies)
+        card = Card(lambda: channel, None, self._step, Timing(shown_seconds=0))  # the page shows the report
+        try:
+            return card.run(attempt)
+        finally:
+            card.close()
+
+    def _step(self, text: str) -> None:
+        self._show({"kind": "step", "lines": [text], "state": ""})
+
+    def _show(self, message: Mapping[str, Any]) -> None:
+        self._say({"kind": "card", "card": dict(message)})
+
+
+class _DialogChannel:
+    """A `Channel` to the card in a dialog: what it is sent, and what the page replies."""
+
+    def __init__(self, comm: str, send: Callable[[Mapping[str, Any]], None], replies: queue.Queue[Message]) -> None:
+        self.id, self._send, self._replies = comm, send, replies
+        self._end = time.monotonic() + FORM_SECONDS
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        self._send(message)
+
+    def receive(self, seconds: float) -> Message | None:
+        """The next reply; None after ``seconds`` without one. Raises `Cancelled` where the page forgot the dialog."""
+        if time.monotonic() > self._end:
+            raise Cancelled("The form was open for an hour, so it was closed; nothing was changed.", "Try again.")
+        try:
+            return self._replies.get(timeout=seconds)
+        except queue.Empty:
+            return None
+
+    def close(self, left: Report | None, last: Mapping[str, Any] | None) -> None:
+        """The request's last message closes the dialog."""
 
 
 def _report_message(report: Report) -> Message:

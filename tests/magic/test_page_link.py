@@ -241,11 +241,19 @@ headers = {{"Authorization": f"Bearer {{os.environ['MISTRAL_API_KEY']}}"}}
 httpx.get("{kernel.sandbox.url}/v1/models", headers=headers).raise_for_status()
 """
     assert kernel.run(ask).status == "ok"
-    kernel.sandbox.revoke(key)
+    kernel.sandbox.set_fault("401 unauthorized")
     ran = kernel.run(ask)
     assert ran.error.name == "HTTPStatusError"
     (state,) = [json.loads(text)["content"]["data"] for text in ran.messages if f'"{TARGET}"' in text]
     assert (state["key"]["tail"], state["key"]["refused"]) == (key.tail, True)
+    kernel.sandbox.set_fault(None)
+    kernel.run(f"{ask}42")  # whose value says nothing
+    assert page.state()["key"]["refused"] is True
+    kernel.run(ask)  # whose value is the response
+    assert page.state()["key"]["refused"] is False
+    kernel.sandbox.revoke(key)
+    kernel.run(ask)
+    assert page.state()["key"]["refused"] is True
     page.kind("done", n=page.keep(kernel.sandbox.make_key(), "replaced"))
     assert page.state()["key"]["refused"] is False
 

@@ -9,7 +9,7 @@ import pytest
 from mistral_nb.api_key import Secret
 from mistral_nb.command_context import Context
 from mistral_nb.command_table import MAGIC
-from mistral_nb.magic.page_requests import SEAL_SECONDS, PageRequest, SealedRequests
+from mistral_nb.magic.page_requests import SEAL_SECONDS, CardRequest, PageRequest, SealedRequests
 from support.key_traces import traces
 from support.keys import make_key, make_text
 from support.patience import PATIENCE
@@ -96,6 +96,56 @@ def test_the_page_hears_whether_the_key_outlives_the_kernel(environ, store):
 
     said = run("login", {"workspace": "dev"}, environ, key, reply)
     assert (said[-1]["kind"], said[-1].get("store")) == ("done", store), said
+
+
+def run_card(environ: dict[str, str], *answers: dict[str, str]) -> list[Any]:
+    """As `run`, with the card: each question is answered once, the last one by closing the dialog."""
+    said, left, asked = list[Any](), list(answers), set[str]()
+    done = threading.Event()
+
+    def send(message: dict[str, Any]) -> None:
+        if message.get("card", {}).get("to") in asked:
+            return  # a page that is ready is sent the question again
+        said.append(message)
+        if message["kind"] == "card" and message["card"]["kind"] == "ask":
+            ask = message["card"]
+            asked.add(ask["to"])
+            fields = {name: Secret(text) for name, text in left.pop(0).items()} if left else None
+            request.reply({"kind": "answer", **seal(fields, ask["to"], "a-comm")} if fields else {"kind": "cancel"})
+
+    request = CardRequest("7", send, "a-comm", environ=environ)
+    request.reply({"kind": "ready", "view": "v", "secure": True})
+    request.start("login", {"workspace": None}, done.set)
+    assert done.wait(60 * PATIENCE)
+    return said
+
+
+def test_the_card_in_a_dialog_asks_again_for_what_is_no_key(environ):
+    key = make_key()
+    environ["MISTRAL_NB_STORE"] = "memory"
+    wrong = {"key": "not a key", "workspace": "dev", "name": "", "expires": ""}
+    said = run_card(environ, wrong, wrong | {"key": key.reveal()})
+    asked = [message["card"] for message in said if message["kind"] == "card" and message["card"]["kind"] == "ask"]
+    assert [ask["name"] for ask in asked] == ["key", "key"]
+    assert (asked[0]["lines"], bool(asked[1]["lines"]), asked[1]["form"]["draft"]["workspace"]) == ([], True, "dev")
+    assert (said[-1]["kind"], said[-1]["workspace"], said[-1]["n"]) == ("done", "dev", "7"), said
+    assert environ["MISTRAL_API_KEY"] == key.reveal()
+    places = {"said": str(said).encode(), "control": str([*said, key.reveal()]).encode()}
+    assert traces(key.reveal(), places) == ["control"]
+
+
+def test_a_dialog_that_is_closed_stores_nothing(environ):
+    assert run_card(environ)[-1]["kind"] == "cancelled"
+    assert "MISTRAL_API_KEY" not in environ
+
+
+def test_a_page_that_cannot_encrypt_is_told_so(environ):
+    said, done = list[Any](), threading.Event()
+    request = CardRequest("7", said.append, "a-comm", environ=environ)
+    request.reply({"kind": "ready", "view": "v", "secure": False})
+    request.start("login", {"workspace": None}, done.set)
+    assert done.wait(60 * PATIENCE)
+    assert (said[-1]["kind"], "secure context" in said[-1]["text"]) == ("failed", True)
 
 
 def test_what_is_no_key_is_refused_without_a_question(environ):

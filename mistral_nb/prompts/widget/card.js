@@ -1,3 +1,4 @@
+// @ts-nocheck
 // The browser's side of the card: a form, and what seals it. The kernel's side is card.py.
 //
 // What is typed is encrypted here for one public key of the kernel, with WebCrypto, and leaves as a
@@ -9,8 +10,11 @@ import { canSeal, seal } from "./sealing.js";
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const MIX = [/[A-Z]/, /[a-z]/, /[0-9]/];
 const NO_NAME = "That looks like a key, not a name, so it was removed. Enter keys only in the Key field.";
-const RESTARTED = "The kernel was restarted; this form no longer works. Run the cell again.";
-const EARLIER = "No kernel is responding: this form belongs to an earlier kernel of the notebook. Run the cell again.";
+const IN_A_CELL = {
+  restarted: "The kernel was restarted; this form no longer works. Run the cell again.",
+  earlier: "No kernel is responding: this form belongs to an earlier kernel of the notebook. Run the cell again.",
+  slow: "No response yet: the kernel reads this when it is idle. If it was restarted, run the cell again.",
+};
 const SIGNS = { ok: ["✓", ""], warn: ["!", "Note: "], bad: ["✗", "Problem: "], "": ["", ""] };
 const KEYS = ["keydown", "keypress", "keyup"];
 const SLOW = 10_000; // milliseconds without a word from the kernel
@@ -52,9 +56,11 @@ const field = (id, label, input, hint, kind = "") =>
 
 // ---- the card
 
-class Card {
-  constructor(model, el) {
+// `words`: what it says where no kernel responds.
+export class Card {
+  constructor(model, el, words = IN_A_CELL) {
     this.model = model;
+    this.words = words;
     this.view = `${Date.now().toString(36)}-${(views += 1)}-${Math.random().toString(36).slice(2)}`;
     this.id = `mistral-nb-${this.view}`;
     this.ask = null; // what the kernel waits for
@@ -64,7 +70,7 @@ class Card {
     const secure = canSeal();
     this.say(secure ? "Getting ready …" : "This page is not a secure context (https or localhost), so input can't be encrypted.", secure ? "" : "warn");
     this.send({ kind: "ready", view: this.view, secure });
-    this.slow = setTimeout(() => this.say(EARLIER, "warn"), SLOW);
+    this.slow = setTimeout(() => this.say(this.words.earlier, "warn"), SLOW);
     this.checked();
   }
 
@@ -128,7 +134,7 @@ class Card {
       if (!this.date.hidden) this.date.focus();
     });
     this.heard = (message) => this.take(message);
-    this.lost = () => this.end(this.met ? RESTARTED : EARLIER, "warn");
+    this.lost = () => this.end(this.met ? this.words.restarted : this.words.earlier, "warn");
     // Where the front end tells that no kernel is behind this card; elsewhere its silence has to do.
     this.checked = async () => {
       const model = await Promise.resolve(this.model.widget_manager?.get_model?.(this.model.get("card"))).catch(() => null);
@@ -305,7 +311,7 @@ class Card {
     this.question.replaceChildren();
     this.actions.replaceChildren(this.button("Cancel", () => this.cancel()));
     this.say("Encrypted and sent …");
-    this.slow = setTimeout(() => this.say("No response yet: the kernel reads this when it is idle. If it was restarted, run the cell again.", "warn"), SLOW);
+    this.slow = setTimeout(() => this.say(this.words.slow, "warn"), SLOW);
   }
 
   cancel() {

@@ -10,7 +10,7 @@ from typing import Any
 
 from mistral_nb.api_key import Key, Secret
 from mistral_nb.errors import KeyRefused, MistralNbError, NotAKey, WrongUsage
-from mistral_nb.prompts.widget.conversation import Channel, Conversation, Timing, WidgetUnavailable
+from mistral_nb.prompts.widget.conversation import Channel, Conversation, Timing, WidgetUnavailable, describe_question
 from mistral_nb.report import SIGNS, Answer, Ask, PromptForm, Report
 from mistral_nb.sensitive_text import key_shaped_words
 
@@ -135,11 +135,7 @@ class Card:
 
     def _build_question(self, ask: Ask, again: bool) -> dict[str, Any]:
         question = {
-            "name": ask.name,
-            "question": ask.question,
-            "masked": ask.masked,
-            "choices": list(ask.choices),
-            "default": ask.default,
+            **describe_question(ask),
             "lines": self._lines,
             "state": self._line_state or ("warn" if self._lines and again else ""),  # what was said is why
             "form": None,

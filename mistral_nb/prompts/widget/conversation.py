@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from mistral_nb.api_key import Secret
 from mistral_nb.errors import Cancelled, SealRefused
 from mistral_nb.prompts.widget.encryption import LARGEST_PART, Seal
-from mistral_nb.report import Report
+from mistral_nb.report import Ask, Report
 
 READY_SECONDS, GONE_SECONDS, SHOWN_SECONDS = 10.0, 15.0, 1.5
 _POLL_SECONDS = 0.05  # seconds between checks for messages
@@ -28,6 +28,17 @@ def is_small_message(content: Any) -> bool:
         return False
     parts = [*content, *content.values()]
     return all(len(part) <= LARGEST_PART if isinstance(part, str) else isinstance(part, int | None) for part in parts)
+
+
+def describe_question(ask: Ask) -> dict[str, Any]:
+    """What a page needs of a question to show it."""
+    return {
+        "name": ask.name,
+        "question": ask.question,
+        "masked": ask.masked,
+        "choices": list(ask.choices),
+        "default": ask.default,
+    }
 
 
 class WidgetUnavailable(Exception):

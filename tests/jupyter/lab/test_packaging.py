@@ -12,7 +12,7 @@ import pytest
 
 import mistral_nb
 from support.kernels import clean_environment
-from support.lab_extension import EXTENSION, NAME, provide_extension
+from support.lab_extension import EXTENSION, NAME, SHARED, provide_extension
 from support.patience import PATIENCE
 from support.requirements import absent
 
@@ -53,9 +53,7 @@ def test_a_wheel_is_built_without_node_and_has_it_once(tmp_path):
     [wheel] = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if "/jupyter/lab/" in name or "labextensions" in name]
-    files = {file.relative_to(EXTENSION).as_posix() for file in EXTENSION.rglob("*") if file.is_file()} | {
-        "page/sealing.js"
-    }
+    files = {file.relative_to(EXTENSION).as_posix() for file in EXTENSION.rglob("*") if file.is_file()}
     installed = {name.partition(f"/data/share/jupyter/labextensions/{NAME}/")[2] for name in names} - {""}
-    assert installed == files | {"page/sealing.js"}
+    assert installed == files | {f"page/{file.name}" for file in SHARED}
     assert [name for name in names if "/jupyter/lab/" in name and not name.endswith(".py")] == []

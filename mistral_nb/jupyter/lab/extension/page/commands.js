@@ -1,23 +1,20 @@
 // @ts-check
 // Commands for palette and menus. The menu is declared in schemas/mistral-nb/plugin.json, so that a person can change it.
 
-import { choose, make, makeField, makeText, show } from "./dialogs.js";
-import { insertMagicCell, runWithNotice } from "./keep_key.js";
+import { enterInDialog } from "./card_dialog.js";
+import { make, makeText, show } from "./dialogs.js";
+import { describeEnd, insertMagicCell, runWithNotice } from "./keep_key.js";
 import { linkFor } from "./kernel_link.js";
 import { askAgainIn, pathsNotAsked } from "./paste_exceptions.js";
 import { serverFacts } from "./server_facts.js";
 import { changeSetting, loadSettings } from "./settings.js";
 
 const CATEGORY = "Mistral";
-const CONSOLE = "https://console.mistral.ai/home?profile_dialog=api-keys"; // as api/console_pages.py
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/; // as workspace_choice.py
-const BAD_NAME = "A workspace's name is at most 64 letters, digits, dots, dashes and underscores. Choose another name.";
 const SIGNS = /** @type {Record<string, string>} */ ({ ok: "✓ ", warn: "! ", bad: "✗ ", "": "" });
 
 /** @typedef {import("./shared_packages.js").Packages} Packages */
 /** @typedef {import("./kernel_link.js").KernelLink} KernelLink */
 /** @typedef {import("@jupyterlab/notebook").NotebookPanel} NotebookPanel */
-/** @typedef {{key: string, workspace: string}} Typed */
 
 /**
  * @param {Packages} packages
@@ -92,41 +89,20 @@ class Commands {
     if (!link) {
       return;
     }
-    let problem = "";
-    let typed = await this.askForKey({ key: "", workspace: "" }, problem);
-    for (; typed?.key; typed = await this.askForKey(typed, problem)) {
-      const { key, workspace } = typed;
-      problem = workspace === "" || NAME.test(workspace) ? "" : BAD_NAME;
-      if (problem) {
-        continue;
-      }
-      const outcome = await runWithNotice(this.packages, link, (talk) => link.keep(key, workspace, talk));
-      if (outcome.kind === "done") {
-        insertMagicCell(panel, outcome.workspace ?? "");
-        void this.server.refresh();
-      }
-      if (outcome.kind !== "failed") {
-        return;
-      }
-      problem = outcome.text; // nothing was kept: what was typed is not to be typed again
+    const { Notification } = this.packages.apputils;
+    if (link.mustWait) {
+      Notification.info("The kernel is running a cell. Enter the key when it is idle.", { autoClose: 10_000 });
+      return;
     }
-  }
-
-  /**
-   * @param {Typed} preset
-   * @param {string} problem why it is asked again, or ""
-   * @returns {Promise<Typed | null>} null: cancel
-   */
-  async askForKey(preset, problem) {
-    const [key, workspace] = [makeField("Key", "password"), makeField("Workspace (optional; by default its name at Mistral)", "text")];
-    [key.input.value, workspace.input.value] = [preset.key, preset.workspace];
-    const page = make("a", { href: CONSOLE, target: "_blank", rel: "noopener noreferrer" }, "Your keys at Mistral");
-    const node = makeText([problem, "The key goes encrypted to this notebook's kernel, is checked with Mistral and stored on its machine."]);
-    node.append(page, key.node, workspace.node);
-    const action = await choose(this.packages, "Mistral API key", node, [{ label: "Keep it", action: "keep", isMain: true }]);
-    const typed = { key: key.input.value.trim(), workspace: workspace.input.value.trim() };
-    key.input.value = "";
-    return action ? typed : null;
+    const outcome = await enterInDialog(this.packages, link);
+    if (outcome.kind === "done") {
+      insertMagicCell(panel, outcome.workspace ?? "");
+      void this.server.refresh();
+    }
+    if (outcome.text) {
+      const { message, type, ...options } = describeEnd(this.packages, outcome);
+      Notification.emit(message, type, options);
+    }
   }
 
   /** @param {NotebookPanel} panel */

@@ -36,12 +36,26 @@ export async function runWithNotice(packages, link, run, offers = () => []) {
     step: (text) => Notification.update({ id, message: text }),
     ask: (question) => askQuestion(packages, question),
   });
+  Notification.update({ id, ...describeEnd(packages, outcome, offers) });
+  return outcome;
+}
+
+/**
+ * The notice of how a request ended.
+ *
+ * @param {Packages} packages
+ * @param {Outcome} outcome
+ * @param {(outcome: Outcome) => {label: string, callback: () => void}[]} [offers]
+ */
+export function describeEnd(packages, outcome, offers = () => []) {
   const isDone = outcome.kind === "done";
   const message = [outcome.text, ...outcome.notes].join(" ") || "Cancelled; nothing was changed.";
+  /** @type {"success" | "info" | "error"} */
   const type = isDone ? "success" : outcome.kind === "cancelled" ? "info" : "error";
   const actions = [...(isDone ? offers(outcome) : []), ...detailsOf(packages, [outcome.text, ...outcome.notes])];
-  Notification.update({ id, message, type, autoClose: isDone && SECONDS * 1000, actions });
-  return outcome;
+  /** @type {number | false} */
+  const autoClose = isDone && SECONDS * 1000;
+  return { message, type, autoClose, actions };
 }
 
 /**

@@ -44,6 +44,8 @@ const ENDS = ["done", "refused", "cancelled", "failed"];
  * @typedef {object} Talk what a request says on its way
  * @property {(text: string) => void} [step] a line of progress
  * @property {(question: Question) => Promise<string | null>} [ask] null: cancel
+ * @property {(send: (message: Data) => void) => void} [opened] of a request with a card: called once, with what brings its messages
+ * @property {(message: Data) => void} [card] a message for card.js
  */
 /** @typedef {{question: string, choices: string[], default: string | null, masked: boolean}} Question */
 /** @typedef {"none" | "looking" | "absent" | "ready"} Reach whether there is a kernel with mistral_nb: `absent` means without */
@@ -168,6 +170,15 @@ export class KernelLink {
     return this.request({ kind: "switch", workspace }, talk);
   }
 
+  /**
+   * Run `%mistral_key login` with the card, which the page shows.
+   *
+   * @param {Talk} talk
+   */
+  enter(talk) {
+    return this.request({ kind: "enter" }, talk);
+  }
+
   /** The report of `%mistral_key status`. */
   status() {
     return this.request({ kind: "status" }, {});
@@ -193,6 +204,8 @@ export class KernelLink {
           this.send({ ...(await afterSeal(data)), n });
         } else if (data.kind === "step") {
           talk.step?.(data.text);
+        } else if (data.kind === "card") {
+          talk.card?.(data.card);
         } else if (data.kind === "ask") {
           await this.answer(n, data, talk);
         } else if (ENDS.includes(data.kind)) {
@@ -204,6 +217,8 @@ export class KernelLink {
       });
       if (this.isCutOff || !this.send({ ...first, n })) {
         end({ kind: "failed", text: this.problem() });
+      } else {
+        talk.opened?.((message) => this.send({ ...message, n }));
       }
     });
   }
