@@ -65,9 +65,9 @@ def make_parser(host: str) -> "argparse.ArgumentParser":
     parts = top.add_subparsers(dest="sub_command", required=True, metavar="COMMAND", parser_class=Parser)
     for command in commands_for(host).values():
         listed: dict[str, Any] = (
-            {} if command.name in HIDDEN else {"help": command.summary}
+            {} if command.name in HIDDEN else {"help": command.summary_for(host)}
         )  # what has no help is not completed
-        part = parts.add_parser(command.name, add_help=False, description=command.summary, **listed)
+        part = parts.add_parser(command.name, add_help=False, description=command.summary_for(host), **listed)
         for flag in command.flags_for(host):
             part.add_argument(*flag.names, help=flag.help, **flag.argparse_options)
         if _takes_option(command):

@@ -23,7 +23,7 @@ def drive(action: Dialog[_Outcome], answer: Callable[[Ask], Answer], show: Calla
     """Run an action to its result, usually a report: ``show`` gets each step's text, ``answer`` each question.
 
     ``answer`` returns what the person said, or raises `CannotAsk`: a question with a default is
-    then answered by it, any other raises inside the action, which may know a way out.
+    then answered by it; any other, and one that needs a person, raises inside the action, which may know a way out.
     """
     try:
         said = next(action)
@@ -48,7 +48,7 @@ def _send_answer(action: Dialog[object], ask: Ask, answer: Callable[[Ask], Answe
     except (KeyboardInterrupt, Cancelled) as stopped:
         return _send_interrupt(action, stopped)
     except CannotAsk as error:
-        if ask.default is None:
+        if ask.default is None or ask.needs_person:
             return action.throw(error)
         given = ask.default
     if ask.default is not None and given == "":

@@ -28,10 +28,16 @@ class Flag(NamedTuple):
 
 
 class Command(NamedTuple):
+    """A sub-command. ``terminal``: what its summary adds on the command line."""
+
     name: str
     summary: str
     flags: tuple[Flag, ...] = ()
     hosts: frozenset[str] = BOTH
+    terminal: str = ""
+
+    def summary_for(self, host: str) -> str:
+        return self.summary + (self.terminal if host == CLI else "")
 
     def usage(self, host: str | None = None) -> str:
         """Its usage in a host; without a host, everything that any host accepts."""
@@ -63,6 +69,7 @@ _MANUAL = Flag(("--manual",), "do not use the Admin key", _STORE_TRUE)
 _WIDGET = Flag(("--widget",), "prompt with the encrypted widget", _STORE_TRUE, frozenset({MAGIC}))
 _NO_WAIT = Flag(("--no-wait",), "show the widget without waiting for it", _STORE_TRUE, frozenset({MAGIC}))
 
+_FROM_INPUT = "; also from standard input"
 RUN_COMMAND = "[WORKSPACE] -- CMD…"
 SCAN_FORMATS = ("text", "json", "jsonl", "sarif", "github", "gitlab")
 SHELLS = ("bash", "zsh", "fish")  # for which there is a completion script
@@ -76,7 +83,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "login",
-        "ask for a key, verify it, store it; on the command line also from standard input",
+        "ask for a key, verify it, store it",
         (
             _WORKSPACE,
             _KEY_NAME,
@@ -93,6 +100,7 @@ COMMANDS: tuple[Command, ...] = (
             _WIDGET,
             _NO_WAIT,
         ),
+        terminal=_FROM_INPUT,
     ),
     Command("status", "show the current state", (_LONG, _JSON)),
     Command(
@@ -107,7 +115,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "rotate",
-        "replace a key with a new one, without a gap; the command line also reads it from standard input",
+        "replace a key with a new one, without a gap",
         (
             _WORKSPACE,
             _KEY_NAME,
@@ -118,6 +126,7 @@ COMMANDS: tuple[Command, ...] = (
             Flag(("--wait",), "how long to wait for Mistral to accept it", {"metavar": "SECONDS", "type": float}),
             _JSON,
         ),
+        terminal=_FROM_INPUT,
     ),
     Command(
         "revoke",

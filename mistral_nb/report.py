@@ -32,8 +32,8 @@ class Ask(NamedTuple):
     """A question for the person. The answer to a masked one is a `Secret`.
 
     ``name`` identifies the question (a card finds its field by it). With a ``default``, an empty
-    answer, or no way to ask, means the default; without one, a host that can't ask raises
-    `CannotAsk` into the action.
+    answer, or no way to ask, means the default; without one, and where it ``needs_person``, a host
+    that can't ask raises `CannotAsk` into the action.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Ask(NamedTuple):
     choices: tuple[str, ...] = ()
     default: str | None = None
     form: PromptForm | None = None
+    needs_person: bool = False
 
 
 class Step(NamedTuple):

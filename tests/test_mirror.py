@@ -8,7 +8,8 @@ TESTS = Path(__file__).parent
 PACKAGE = Path(mistral_nb.__file__).parent
 BEHAVIOURS = {  # what no one module does: a line for each file
     "test_api_key_leaks": "the ways a value leaks by accident",
-    "test_newcomer": "from a fresh clone to a protected repository, and out again",
+    "test_newcomer": "to a protected repository and out again, in a terminal and in JupyterLab",
+    "test_screens_in_browsers": "axe on every screen of the notebook, in JupyterLab",
     "test_no_home": "a user without a home folder",
     "test_strangers_secrets": "no error repeats a secret, no child process gets one that is not for it",
     "test_strangers_settings": "what the settings of a repository may change",

@@ -1,16 +1,22 @@
-"""A newcomer: from a fresh clone to a guarded, protected repository and out again; one question on the way in."""
+"""A newcomer, in a terminal and in JupyterLab: to a guarded, protected repository and out again, by one question."""
 
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mistral_nb.api_key import MARKER
 from mistral_nb.sandbox.sandbox import Sandbox
+from support.browsers import open_notebook, start_browser, start_server
 from support.commands import mistral_nb
 from support.git_repos import Repo, git_environment, notebook, uses
 from support.kernels import start_kernel
+from support.key_traces import traces
+from support.keyboard import Keyboard
 from support.terminals import spawn
 
 SCRIPT = str(Path(sys.executable).with_name("mistral-nb"))
@@ -75,6 +81,47 @@ def test_from_a_fresh_clone_to_a_protected_repository_and_out_again(
     clone.write("analysis.ipynb", notebook(uses(key)))
     clone.commit("protected by nothing")
     assert key.reveal().encode() in clone.blob("HEAD:analysis.ipynb"), "what kept it out was protect"
+
+
+@pytest.fixture
+def keyboard(environ: dict[str, str], tmp_path: Path) -> Iterator[tuple[Keyboard, Repo]]:
+    """At an empty notebook of JupyterLab, in a repository."""
+    repo = Repo(tmp_path / "a folder", git_environment(tmp_path) | environ)
+    repo.write(".gitignore", b".ipynb_checkpoints\n")
+    with (
+        start_browser() as browser,
+        start_server(repo.env, repo.path) as server,
+        open_notebook(browser, server, [""], lab=True, name="analysis.ipynb") as opened,
+    ):
+        yield Keyboard(opened), repo
+
+
+@pytest.mark.slow
+def test_from_load_ext_to_a_protected_notebook_and_out_again_without_a_mouse(
+    keyboard: tuple[Keyboard, Repo], environ: dict[str, str], sandbox: Sandbox, record_property: Any
+) -> None:
+    hand, repo = keyboard
+    key = sandbox.make_key("dev")
+    begun = time.monotonic()
+
+    hand.run("%load_ext mistral_nb")
+    hand.run("%mistral_key", key.reveal(), shows=f"dev …{key.tail} · MISTRAL_API_KEY is set")
+    record_property("seconds until the key is set", round(time.monotonic() - begun, 1))
+    hand.run("import os; os.environ['MISTRAL_API_KEY']", shows=MARKER)
+    hand.run("%mistral_key protect", shows="This repository is protected")
+    hand.run("def Mistral(api_key): pass")
+    hand.run(uses(key), shows=f"…{key.tail} in plain text")
+    hand.save()
+    hand.run("!git add . && git commit -qm 'the first'")
+    record_property("seconds until a commit without the key", round(time.monotonic() - begun, 1))
+
+    places = {"file": hand.notebook.file.read_bytes(), "commit": repo.blob("HEAD:analysis.ipynb")}
+    assert all(MARKER.encode() in held for held in places.values())
+    assert traces(key.reveal(), places) == []
+    assert traces(key.reveal(), {"control": notebook(uses(key))}) == ["control"]
+    hand.run("!mistral-nb uninstall --yes", shows="Removed. Next: pip uninstall mistral_nb")
+    assert hand.questions == 1
+    assert_nothing_is_left(repo, environ)
 
 
 def protect(repo: Repo) -> None:

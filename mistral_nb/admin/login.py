@@ -17,7 +17,7 @@ from mistral_nb.keys import (
 )
 from mistral_nb.keys.activation_report import format_key
 from mistral_nb.keys.key_details import expiry_details
-from mistral_nb.prompts.confirm import MAX_TRIES, confirm
+from mistral_nb.prompts.confirm import MAX_TRIES, confirm, no_confirmation
 from mistral_nb.report import Action, Ask, Dialog, Report, Step
 from mistral_nb.storage.index import ADMIN, utc_timestamp
 from mistral_nb.storage.store_protocol import store_name
@@ -39,13 +39,13 @@ def add_admin_key(context: Context, wishes: key_intake.LoginOptions) -> Action:
     yield Step("Asking Mistral's Admin API about it …")
     verdict: Verdict = context.verify(key)
     yield Step(verdict.sentence)
-    if verdict.accepts_key is False and not (yield from confirm("keep refused", "Keep it anyway?", default=False)):
+    if verdict.accepts_key is False and not (yield from confirm("keep refused", "Keep it anyway?")):
         raise KeyRefused(f"The Admin API refused …{key.tail}; it was not saved.", f"Create one: {ADMIN_DOCS_URL}")
     expected = there.fingerprint if there else ""
     if there and there.fingerprint != key.fingerprint and not wishes.yes:
         held = format_key(name, there.tail, there)
         question = f"{held} is stored. Replace it with …{key.tail}?"
-        if not (yield from confirm("replace", question)):
+        if not (yield from confirm("replace", question, unattended=no_confirmation("Use --yes."))):
             raise Cancelled(f"{held} was not replaced.")
     yield from overwrite_checks.confirm_replacing_pending(context, name, key, yes=wishes.yes)
     store = yield from store_choice.choose_store(context)

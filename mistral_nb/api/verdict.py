@@ -125,10 +125,8 @@ def _refusal(status: int, told: str, said: str, headers: Mapping[str, str]) -> t
         )
     if status == 401:
         return "refused", (
-            "The API does not accept the key: it is mistyped, revoked, expired, only minutes old, or made for "
-            "something else. Keys of Vibe, Codestral, or Mistral on Azure or another host do not work at "
-            f"{DEFAULT_HOST}. Compare its last four characters with the console's ({OWN_KEYS_URL}); a new key may "
-            "take a few minutes."
+            "The API does not accept the key: it is mistyped, revoked, expired or only minutes old; compare it with "
+            f"those at {OWN_KEYS_URL}."
         )
     if status == 403:
         return "not permitted", (

@@ -32,8 +32,8 @@ def _list_commands(context: Context, table: dict[str, Command]) -> Report:
     for group, names in command_help.DAILY.items():
         rows.append(Heading(group))
         if context.in_notebook and not rows[1:]:
-            rows.append(Row("WORKSPACE", "short for: switch WORKSPACE; and nothing at all for: switch"))
-        rows += [Row(name, table[name].summary) for name in names if name in table]
+            rows.append(Row("WORKSPACE", "the same as switch WORKSPACE; %mistral_key alone is switch"))
+        rows += [Row(name, table[name].summary_for(context.host)) for name in names if name in table]
     if context.in_notebook:
         rows += [Heading("One cell"), Row("%%mistral_key WORKSPACE", CELL_MAGIC_HELP)]
     rows.append(Heading("More"))
@@ -65,7 +65,8 @@ def _describe_command(context: Context, command: Command) -> Report:
     rows += [Heading("Options")] if flags else []
     rows += [Row(_without_brackets(format_flag(flag)), flag.help) for flag in flags]
     rows += [Heading("Example"), Row(_example(context, command.name), "")]
-    does = f"{command.summary[:1].upper()}{command.summary[1:]}."
+    summary = command.summary_for(context.host)
+    does = f"{summary[:1].upper()}{summary[1:]}."
     return Report(_wrap(context, does), _wrap_rows(context, rows))
 
 

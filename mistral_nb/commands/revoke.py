@@ -149,7 +149,7 @@ def _offer_new_key(context: Context, leaked: RevokedKey, report: Report) -> Acti
     if context.interactive:
         yield Step(report.title)
         report = replace(report, title="")  # it was said
-    if not (yield from confirm("new key", f"Add a new key for {leaked.workspace} now?", default=False)):
+    if not (yield from confirm("new key", f"Add a new key for {leaked.workspace} now?")):
         return _add_notes(report, later)
     wishes = key_intake.LoginOptions(workspace=leaked.workspace, yes=True, offer_revoked=False)
     advice = _take_back_notes(context, leaked)

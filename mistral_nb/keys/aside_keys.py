@@ -52,7 +52,7 @@ def offer(context: Context, declined: frozenset[str] = frozenset()) -> Dialog[Di
     live = [e for e in entries if e.fingerprint not in remembered or remembered[e.fingerprint].state == LIVE]
     for entry in [entry for entry in live if entry.fingerprint not in declined][:_MOST_OFFERED]:
         question = f"{describe(context, entry)}{_ending(context, entry)}: keep it?"
-        if (yield from confirm("from aside", question, default=False)):  # the notebook may be a stranger's
+        if (yield from confirm("from aside", question)):  # the notebook may be a stranger's
             try:
                 return (yield from _take(context, entry))
             except StoreError as error:

@@ -127,7 +127,7 @@ def _verify_key(context: Context, key: Key, wished: str | None) -> Dialog[Verdic
         return verdict
     for sentence in other_keys.refusal_sentences(context, key):
         yield Step(sentence)
-    if not (yield from confirm("keep refused", f"{verdict.sentence} Keep it anyway?", default=False)):
+    if not (yield from confirm("keep refused", f"{verdict.sentence} Keep it anyway?")):
         raise KeyRefused(f"Mistral refused the key …{key.tail}; it was not saved.", f"Create one at {OWN_KEYS_URL}")
     return verdict
 

@@ -62,7 +62,7 @@ def _key_question(context: Context, workspace: str | None) -> str:
 def _confirm_odd_shape(key: Key) -> Dialog[bool]:
     """People paste passwords: input not shaped like a key needs confirmation before it is used."""
     question = f"Mistral's keys have 32 letters and digits; this has {key.length} characters. Is it a Mistral key?"
-    return (yield from confirm("odd shape", question, default=False))
+    return (yield from confirm("odd shape", question))
 
 
 def _list_cell_keys(context: Context) -> list[Key]:
@@ -96,13 +96,13 @@ def _offer_discovered_key(context: Context) -> Dialog[DiscoveredKey | None]:
         if misnamed.other_host and classify_host(context.config.api) in ("mistral", "loopback"):
             yield Step(sentence)
             continue
-        if (yield from confirm("offer", f"{sentence} Use it?", default=False)):
+        if (yield from confirm("offer", f"{sentence} Use it?")):
             return DiscoveredKey(misnamed.place, misnamed.key)
         declined.add(misnamed.key.fingerprint)
     keyring_too = context.config.store in ("auto", "keyring")
     for offer in discover_keys(context.environ, context.folder, keyring=keyring_too):
         question = f"There is a key …{offer.key.tail} in {offer.source}. Use it?"
-        if offer.key.fingerprint not in declined and (yield from confirm("offer", question, default=False)):
+        if offer.key.fingerprint not in declined and (yield from confirm("offer", question)):
             return offer
     return None
 

@@ -71,5 +71,5 @@ def _store_key(context: Context, target: StoreTarget, key: Key, details: Mapping
 def _ask_retry(error: MistralNbError) -> Dialog[None]:
     """On the command line memory ends with the command: the person fixes what failed, and it is tried again."""
     question = f"{error} The key is not stored yet. Fix this, then try again?"
-    if not (yield from confirm("try again", question, default=False)):
+    if not (yield from confirm("try again", question)):
         raise error

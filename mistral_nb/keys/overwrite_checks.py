@@ -150,7 +150,7 @@ def confirm_revoked_key(context: Context, key: Key) -> Dialog[None]:
     if noted is None or noted.state != COMPROMISED:
         return
     question = f"The key …{key.tail} was revoked here as leaked. Keep it anyway?"
-    if not (yield from confirm("keep revoked", question, default=False)):
+    if not (yield from confirm("keep revoked", question)):
         raise KeyRefused(f"The key …{key.tail} was revoked here as leaked; it was not saved.", "Create a new one.")
 
 

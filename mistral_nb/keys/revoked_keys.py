@@ -27,7 +27,7 @@ def offer(context: Context, workspace: str | None) -> Dialog[TakenKey | None]:
     if copy is None:
         return None
     question = f"…{copy.tail} of {workspace} was revoked here. Take it back into use, if it did not leak?"
-    if not (yield from confirm("take back", question, default=False)):
+    if not (yield from confirm("take back", question)):
         return None
     try:
         key = yield from passphrase_prompt.run_unlocked(context, lambda: context.key_manager.read_retired(copy))

@@ -49,7 +49,7 @@ class RotationByHand:
             yield Step(f"Asking Mistral about …{key.tail} …")
             verdict = context.verify(key)
             yield Step(verdict.sentence)
-            again = not verdict.accepts_key and (yield from confirm("again", "Ask Mistral again now?", default=False))
+            again = not verdict.accepts_key and (yield from confirm("again", "Ask Mistral again now?"))
         if verdict.accepts_key is False:
             question = f"New keys are sometimes refused for a few minutes. Keep …{key.tail} to try again later?"
             if not (yield from confirm("wait", question, default=True)):
@@ -156,7 +156,7 @@ def _confirm_same_workspace(context: Context, rotation: Rotation, key: Key, verd
     where = f"workspace {now.workspace}" if old[0] != now.workspace else "another organisation"
     was = f"workspace {old[0]}" if old[0] != now.workspace else "the old one's"
     question = f"The new key …{key.tail} belongs to {where} at Mistral, not {was}. Use it for {name} anyway?"
-    if (yield from confirm("other workspace", question, default=False)):
+    if (yield from confirm("other workspace", question)):
         return
     yield from _drop_pending(context, name)
     raise KeyRefused(

@@ -23,7 +23,7 @@ def confirm_ask_first(context: Context, name: str, entry: Workspace, *, yes: boo
             f"Workspace {name} must be confirmed before use, but no terminal is available.",
             "Use --yes, or another workspace.",
         )
-        question = f"{what}: use this key in this process?"
+        question = f"Use {what} now?"
         if not (yield from confirm("ask first", question, unattended=unattended)):
             raise Cancelled(f"The key of {name} is not used.")
     mark_confirmed(context, name)

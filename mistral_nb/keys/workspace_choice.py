@@ -60,7 +60,8 @@ def confirm_near_miss(context: Context, name: str) -> Dialog[str]:
         return name
     missing = f"No key is stored for a workspace named {name}."
     unattended = WrongUsage(missing, f"Did you mean {similar[0]}?")
-    meant = yield from confirm("near miss", f"{missing} Did you mean {similar[0]}?", unattended=unattended)
+    question = f"{missing} Did you mean {similar[0]}?"
+    meant = yield from confirm("near miss", question, default=True, unattended=unattended)
     return similar[0] if meant else name
 
 

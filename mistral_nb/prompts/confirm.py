@@ -4,7 +4,6 @@ from mistral_nb.errors import CannotAsk, MistralNbError
 from mistral_nb.report import Ask, Dialog
 
 MAX_TRIES = 3  # times that a question is asked until the answer is usable
-_DEFAULTS = {None: None, True: "yes", False: "no"}
 
 
 def no_confirmation(todo: str) -> CannotAsk:
@@ -13,14 +12,17 @@ def no_confirmation(todo: str) -> CannotAsk:
 
 
 def confirm(
-    name: str, question: str, *, default: bool | None = None, unattended: MistralNbError | None = None
+    name: str, question: str, *, default: bool = False, unattended: MistralNbError | None = None
 ) -> Dialog[bool]:
-    """Whether the person answers yes. ``default`` is the answer to Enter, and where nobody can be asked.
+    """Whether the person answers yes. ``default`` is the answer to Enter.
 
-    Without a default, raises ``unattended`` where nobody can be asked, else `CannotAsk`.
+    Where nobody can be asked it is the answer as well, unless there is an error for that, ``unattended``.
     """
+    ask = Ask(
+        name, question, choices=("yes", "no"), default="yes" if default else "no", needs_person=unattended is not None
+    )
     try:
-        answer = yield Ask(name, question, choices=("yes", "no"), default=_DEFAULTS[default])
+        answer = yield ask
     except CannotAsk:
         if unattended is None:
             raise

@@ -4,6 +4,7 @@ import ast
 import importlib
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 from mistral_nb.admin.remote_list import STATUSES
 from mistral_nb.api.verdict import VerdictKind
+from mistral_nb.command_help import HIDDEN
 from mistral_nb.command_table import CLI, COMMANDS, MAGIC
 from mistral_nb.errors import MistralNbError
 from mistral_nb.jupyter.lab.events import SCHEMA, SCHEMA_ID
@@ -68,8 +70,22 @@ def test_the_table_of_sub_commands_is_the_one_in_the_code() -> None:
     for command in COMMANDS:
         ticks = ("✓" if host in command.hosts else "" for host in (MAGIC, CLI))
         usage = command.usage().replace("|", "\\|")
-        lines.append(f"| `{usage}` | {' | '.join(ticks)} | {command.summary} |")
+        lines.append(f"| `{usage}` | {' | '.join(ticks)} | {command.summary_for(CLI)} |")
     assert "\n".join(lines) in page("docs/command-line.md")
+
+
+def test_the_site_lists_the_options_of_each_sub_command() -> None:
+    config = runpy.run_path(str(ROOT / "docs/conf.py"))
+    source = [page("docs/command-help.md")]
+    config["add_command_help"](None, "docs/command-help", source)
+    parts = dict(" ".join(part.split()).split(" ", 1) for part in source[0].split("\n## ")[1:])
+    assert list(parts) == [command.name for command in COMMANDS if command.name not in HIDDEN]
+    for command in COMMANDS:
+        for flag in command.flags if command.name in parts else ():
+            assert flag.is_internal or (flag.metavar in parts[command.name] and flag.help in parts[command.name])
+    other = ["as it was"]
+    config["add_command_help"](None, "docs/command-line", other)
+    assert other == ["as it was"]
 
 
 class TestExitCodes:

@@ -25,7 +25,7 @@ def kept(new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]) -> 
 def test_it_is_asked_about_once_a_process(new_context: NewContext, kept: Key, environ: dict[str, str]) -> None:
     context = new_context()
     acted = act(context, "switch", {"ask first": "yes"}, workspace="prod")
-    assert acted.person.asked[0].question == f"prod …{kept.tail} (ask first): use this key in this process?"
+    assert acted.person.asked[0].question == f"Use prod …{kept.tail} (ask first) now?"
     assert environ["MISTRAL_API_KEY"] == kept.reveal()
     assert act(context, "switch", workspace="prod").person.asked == []
     assert act(new_context(), "switch", {"ask first": "yes"}, workspace="prod").person.names == ["ask first"]

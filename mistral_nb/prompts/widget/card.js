@@ -16,6 +16,8 @@ const IN_A_CELL = {
   slow: "No response yet: the kernel reads this when it is idle. If it was restarted, run the cell again.",
 };
 const SIGNS = { ok: ["✓", ""], warn: ["!", "Note: "], bad: ["✗", "Problem: "], "": ["", ""] };
+const OUTSIDE = { target: "_blank", rel: "noopener noreferrer" };
+const PAGE = /(https:\/\/(?:[a-z0-9-]+\.)*mistral\.ai(?![\w.-])(?:\/[\w/?=&;.%-]*[\w/=])?)/; // as _MISTRAL_PAGE in report.py
 const KEYS = ["keydown", "keypress", "keyup"];
 const SLOW = 10_000; // milliseconds without a word from the kernel
 
@@ -54,6 +56,10 @@ const masked = (id) => make("input", { ...UNTOUCHED, id, type: "password", autoc
 const field = (id, label, input, hint, kind = "") =>
   make("div", { class: `field ${kind}` }, make("label", { for: id }, label), input, ...(hint ? [hint] : []));
 
+// A text with its addresses of Mistral's pages as links; other addresses may be of a server's own making.
+const linked = (text) =>
+  text.split(PAGE).map((part, number) => (number % 2 ? make("a", { href: part, ...OUTSIDE }, part) : part));
+
 // ---- the card
 
 // `words`: what it says where no kernel responds.
@@ -82,7 +88,7 @@ export class Card {
     this.key = masked(id("key"));
     this.key.setAttribute("aria-describedby", id("check"));
     this.check = make("div", { class: "hint", id: id("check"), "aria-live": "polite" });
-    this.page = make("a", { target: "_blank", rel: "noopener noreferrer" }, "Your keys at Mistral ↗");
+    this.page = make("a", OUTSIDE, "Your keys at Mistral ↗");
     this.name = make("input", { ...UNTOUCHED, id: id("name"), type: "text", maxlength: 120 });
     this.expires = make("select", { id: id("expires") });
     for (const [value, label] of [["", "unknown"], ["30d", "in 30 days"], ["90d", "in 90 days"], ["180d", "in 180 days"], ["date", "on a date …"], ["never", "never"]])
@@ -356,7 +362,7 @@ export class Card {
   // The sign and a word that is heard tell what the colour tells.
   block(lines, state = "") {
     const [sign, word] = SIGNS[state];
-    const text = make("div", {}, ...lines.map((line) => make("div", {}, line)));
+    const text = make("div", {}, ...lines.map((line) => make("div", {}, ...linked(line))));
     const block = make("div", { class: `line ${state}` }, text);
     if (word) text.firstChild?.prepend(make("span", { class: "only-heard" }, word));
     if (sign) block.prepend(make("span", { class: "sign", "aria-hidden": "true" }, sign));

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from mistral_nb.api.console_pages import OWN_KEYS_URL
 from mistral_nb.api_key import Key, fingerprint
 from mistral_nb.prompts.widget.anywidget_channel import card_source
 from mistral_nb.sandbox.sandbox import Sandbox
@@ -459,6 +460,7 @@ def test_a_refused_key_stays_in_the_form_and_may_be_saved(stage):
     card.get_by_label("Name (optional)").fill("mine")
     stage.page.keyboard.press("Enter")
     stage.says(card, "The API does not accept the key")
+    assert card.get_by_role("link", name=OWN_KEYS_URL).get_attribute("href") == OWN_KEYS_URL
     assert card.get_by_label("Name (optional)").input_value() == "mine"
     assert card.get_by_label("Key", exact=True).input_value() == ""
     assert card.get_by_label("Key", exact=True).get_attribute("placeholder") == f"…{text[-4:]}, entered before"
