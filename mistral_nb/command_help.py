@@ -34,7 +34,7 @@ EXAMPLES = {
     "curl": "curl -w prod /v1/models",
     "scrub": "scrub analysis.ipynb",
     "scan": "scan",
-    "protect": "protect --pre-push",
+    "protect": "protect --status",
     "unprotect": "unprotect",
     "git-filter": "git-filter --pre-push",
     "autoload": "autoload",

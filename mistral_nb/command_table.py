@@ -245,12 +245,12 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "protect",
-        "keep keys out of this repository's commits with a git filter",
+        "keep keys out of this repository's commits and pushes",
         (
             Flag(("--local",), "use .git/info/attributes instead of .gitattributes", _STORE_TRUE),
             Flag(("--global",), "all your repositories", {**_STORE_TRUE, "dest": "everywhere"}),
             Flag(("--wrap",), "run the existing notebook filter inside this one", _STORE_TRUE),
-            Flag(("--pre-push",), "also scan what is about to be pushed", _STORE_TRUE),
+            Flag(("--no-pre-push",), "do not scan what is pushed", {"action": "store_false", "dest": "pre_push"}),
             Flag(("--renormalize",), "stage tracked notebooks with their keys removed", _STORE_TRUE),
             Flag(("--status",), "only report the current state", _STORE_TRUE),
             _JSON,

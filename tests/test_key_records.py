@@ -372,7 +372,7 @@ def test_the_pre_push_hook_counts_and_names_places(tmp_path: Path) -> None:
     here = Surroundings(Repo(tmp_path / "repo", git_environment(tmp_path)), False)
     here.repo.write("b.ipynb", b"{}")
     here.repo.commit()
-    here.repo.protect(pre_push=True)
+    here.repo.protect()
     here.repo.git("init", "-q", "--bare", str(tmp_path / "other"))
     here.write()
     here.repo.git("update-index", "--add", "--cacheinfo", here.raw_entry())

@@ -78,9 +78,7 @@ def test_from_a_fresh_clone_to_a_protected_repository_and_out_again(
 
 
 def protect(repo: Repo) -> None:
-    done = subprocess.run(
-        [SCRIPT, "protect", "--pre-push"], cwd=repo.path, env=repo.env, capture_output=True, text=True, timeout=120
-    )
+    done = subprocess.run([SCRIPT, "protect"], cwd=repo.path, env=repo.env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     repo.commit("Notebooks are stored without keys")
 

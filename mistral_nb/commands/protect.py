@@ -1,21 +1,25 @@
 """`protect`: keep keys out of this repository's commits, and say which are in it already."""
 
 import os
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mistral_nb import environment, exit_codes
 from mistral_nb.command_context import Context
 from mistral_nb.errors import MistralNbError, WrongUsage, reason
 from mistral_nb.key_records import KeyRecord, format_count, format_keys, to_json
-from mistral_nb.report import Action, Report, Row
+from mistral_nb.report import Action, Lines, Report, Row
 from mistral_nb.scanning.git_history_report import index_rows
+from mistral_nb.scanning.tracked_key_remedies import FILTER, format_remedy, group_by_remedy
 
 if TYPE_CHECKING:
+    from mistral_nb.git.hook_place import HookPlace
     from mistral_nb.git.repository_protection import ProtectionResult
     from mistral_nb.git.run_git import Git
     from mistral_nb.git.staged_keys import StagedKeys
 
 _MAX_PATHS = 8  # files named
+_LIMITS = "Other files are stored as they are. This holds for your clone alone: git's configuration is not cloned."
 _NOT_COVERED = "Configured but NOT effective: another attribute excludes new notebooks from the filter."
 
 
@@ -25,7 +29,7 @@ def action(
     local: bool = False,
     everywhere: bool = False,
     wrap: bool = False,
-    pre_push: bool = False,
+    pre_push: bool = True,
     renormalize: bool = False,
     status: bool = False,
 ) -> Action:
@@ -35,7 +39,7 @@ def action(
     from mistral_nb.git.run_git import Git
 
     git = Git.at_work(context.folder, context.environ)
-    if everywhere and (local or wrap or pre_push or renormalize):
+    if everywhere and (local or wrap or renormalize):
         raise WrongUsage(
             "--global cannot be combined with flags for a single repository.", "Remove --global or the other flag."
         )
@@ -57,27 +61,25 @@ def _protected_report(context: Context, git: "Git", done: "ProtectionResult", re
     from mistral_nb.git import staged_keys
 
     rows = [Row("filter", "in this repository's configuration, which is not cloned", "ok")]
-    shared = os.path.basename(done.attributes) == ".gitattributes"
-    todo = "Commit it." if shared and done.repo.attributes else ""
-    rows.append(Row("attributes", done.attributes, "ok", todo))
+    for file in done.attributes:
+        shared = os.path.basename(file) == ".gitattributes"
+        todo = "Commit it." if shared and _is_modified(git, file) else ""
+        rows.append(Row("attributes", file if shared else f"{file}, for all branches of this clone", "ok", todo))
     if done.driver.wraps:
         rows.append(_wrapped_row(git, done.driver.wraps))
-    if done.repo.hook:
-        rows.append(Row("pre-push", done.repo.hook, "ok"))
+    rows.append(_hook_row(context, done.hook))
     rows += _uncovered_rows(done)
     rows += _submodule_rows(git)
     if renormalized:
         named = _format_paths(renormalized)
         rows.append(Row("removed", f"keys in {named}: staged", "ok", "Commit it: git commit -m 'Remove keys'"))
     found = staged_keys.find_staged_keys(git)
-    rows += _tracked_key_rows(context, found)
+    rows += _tracked_key_rows(context, git, found)
     rows += index_rows(context)
-    words = "is protected" if done.changed else "was already protected"
-    title = f"✓ This repository {words}: keys in its notebooks stay out of your commits."
     return Report(
-        title if done.covers_new_notebooks else _NOT_COVERED,
+        _make_title(done),
         tuple(rows),
-        _revoke_first_notes(found),
+        (*_lines_to_add(done.hook), *_revoke_first_notes(found), _LIMITS),
         exit_code=_exit_code(done),
         data={
             "changed": done.changed,
@@ -85,6 +87,7 @@ def _protected_report(context: Context, git: "Git", done: "ProtectionResult", re
             "wraps": done.driver.wraps,
             "renormalized": renormalized,
             "uncovered": done.uncovered,
+            "pushes_scanned": bool(done.hook and done.hook.is_called),
             "tracked": _json_data(found),
         },
     )
@@ -93,7 +96,7 @@ def _protected_report(context: Context, git: "Git", done: "ProtectionResult", re
 def _protected_all_report(done: "ProtectionResult") -> Report:
     rows = (
         Row("filter", "in your git configuration, for all repositories", "ok"),
-        Row("attributes", done.attributes, "ok"),
+        *(Row("attributes", file, "ok") for file in done.attributes),
         *_uncovered_rows(done),
     )
     note = "A repository whose own .gitattributes names another filter needs protect --wrap there."
@@ -103,7 +106,33 @@ def _protected_all_report(done: "ProtectionResult") -> Report:
 
 
 def _exit_code(done: "ProtectionResult") -> int:
-    return exit_codes.OK if done.covers_new_notebooks else exit_codes.FINDING
+    is_effective = done.covers_new_notebooks and (done.hook is None or done.hook.is_called)
+    return exit_codes.OK if is_effective else exit_codes.FINDING
+
+
+def _make_title(done: "ProtectionResult") -> str:
+    """What holds now."""
+    if not done.covers_new_notebooks:
+        return _NOT_COVERED
+    if done.hook and done.hook.is_called:
+        return "✓ Notebooks are stored without keys; pushes are scanned."
+    return "✓ Notebooks are stored without keys. Pushes are not scanned."
+
+
+def _hook_row(context: Context, hook: "HookPlace | None") -> Row:
+    if hook is None:
+        return Row("pre-push", "not set up, by --no-pre-push", "", context.format_command("protect"))
+    if not hook.is_called:
+        return Row("pre-push", f"{hook.caller} does not start the scan yet", "warn", "Add the lines below to it.")
+    return Row("pre-push", hook.caller or hook.path, "ok")
+
+
+def _lines_to_add(hook: "HookPlace | None") -> tuple[str, ...]:
+    """For the file of another tool, which a person edits."""
+    if hook is None or hook.is_called:
+        return ()
+    is_new = "" if os.path.lexists(hook.caller) else ", a new file that has to be executable"
+    return (Lines(f"For {hook.caller}{is_new}:\n\n{hook.lines}"),)
 
 
 def _status_report(context: Context, git: "Git") -> Report:
@@ -114,7 +143,7 @@ def _status_report(context: Context, git: "Git") -> Report:
     now = protection_status(git, context.config.home)
     where = repository_protection.find_repository(git)
     found = staged_keys.find_staged_keys(where.git)
-    rows = [*now.rows, *_submodule_rows(where.git), *_tracked_key_rows(context, found), *index_rows(context)]
+    rows = [*now.rows, *_submodule_rows(where.git), *_tracked_key_rows(context, where.git, found), *index_rows(context)]
     bad = any(row.state in ("warn", "bad") for row in rows)
     title = "✓ Protected." if not bad else ("Protected, with problems:" if now.is_protected else "Not protected here.")
     data = {"protected": now.is_protected, "tracked": _json_data(found), "rows": [row.value for row in now.rows]}
@@ -125,6 +154,11 @@ def _status_report(context: Context, git: "Git") -> Report:
         exit_code=exit_codes.FINDING if bad else exit_codes.OK,
         data=data,
     )
+
+
+def _is_modified(git: "Git", file: str) -> bool:
+    """Whether a file is not as it was committed."""
+    return bool(git.output("status", "--porcelain", "--untracked-files=all", "--", file))
 
 
 def _wrapped_row(git: "Git", name: str) -> Row:
@@ -159,16 +193,13 @@ def _submodule_rows(git: "Git") -> list[Row]:
     return [Row("submodules", f"{_format_paths(paths)}: separate repositories, not covered", "", repair)]
 
 
-def _tracked_key_rows(context: Context, found: "StagedKeys") -> list[Row]:
+def _tracked_key_rows(context: Context, git: "Git", found: "StagedKeys") -> list[Row]:
+    """The tracked files with keys, by what takes these out."""
     rows = []
-    if found.covered:
-        value = _format_tracked(found.covered, "already committed or staged, left unchanged")
-        repair = f"To remove them: {context.format_command('protect --renormalize')}"
-        rows.append(Row("keys inside", value, "warn", repair))
-    if found.uncovered:
-        repair = f"{context.format_command('scrub FILE')}, then git add FILE"
-        value = _format_tracked(found.uncovered, "not in notebooks, so the filter does not see them")
-        rows.append(Row("keys inside", value, "warn", repair))
+    for remedy, files in group_by_remedy({**found.covered, **found.uncovered}, git.folder, found.covered).items():
+        state = "already committed or staged" if remedy == FILTER else "which the filter does not see"
+        repair = format_remedy(remedy, files, git.folder, context.folder or os.getcwd())
+        rows.append(Row("keys inside", _format_tracked(files, state), "warn", repair))
     return rows
 
 
@@ -178,7 +209,7 @@ def _revoke_first_notes(found: "StagedKeys") -> tuple[str, ...]:
     return ("Treat any key that was ever pushed as leaked: revoke it first. History: scan --git-history.",)
 
 
-def _format_tracked(found: dict[str, tuple[KeyRecord, ...]], state: str) -> str:
+def _format_tracked(found: Mapping[str, Sequence[KeyRecord]], state: str) -> str:
     count = format_count([record for records in found.values() for record in records])
     return f"{count}, {state}: {_format_paths([f'{path}: {format_keys(records)}' for path, records in found.items()])}"
 

@@ -1,9 +1,10 @@
 """Attribute files, edited a line at a time; and which filter git applies, asked from git itself."""
 
+import codecs
 import contextlib
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from mistral_nb.bounded_read import MAX_OWN_FILE, read_file
@@ -12,6 +13,7 @@ from mistral_nb.git.run_git import Git, GitFailed, split_nul
 from mistral_nb.paths import without_git_variables
 
 UNSPECIFIED = "unspecified"  # what git says of a path without the attribute
+IsOurs = Callable[[bytes], bool]  # of a line
 _PROBE = "any name.ipynb"  # need not exist: attributes go by names
 
 
@@ -24,35 +26,47 @@ class AttributesChange(NamedTuple):
 
 
 def add_line(path: str, line: str) -> AttributesChange:
-    """Put ``line`` at the end of an attributes file, unless it is in it. Other bytes stay. Raises OSError."""
-    path = os.path.realpath(path)
+    """Put ``line`` into an attributes file, unless it is in it. Other bytes stay. Raises OSError.
+
+    At its end; but before all lines that say something if one names a filter, because the last one wins.
+    """
     before = _read_if_present(path)
-    if before is not None and line.encode() in _lines(before):
+    lines = _lines(before or b"")
+    if line.encode() in lines:
         return AttributesChange()
-    ending = b"\r\n" if before and b"\r\n" in before else b"\n"
-    newline = bool(before) and not (before or b"").endswith(b"\n")
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    data = (before or b"") + (ending if newline else b"") + line.encode() + ending
-    write_atomically(path, data, _file_mode(path))
-    return AttributesChange(True, before is None, newline)
+    said = [number for number, each in enumerate(lines) if each and not each.startswith((b"#", codecs.BOM_UTF8))]
+    if before is None or not any(b"filter" in lines[number] for number in said):
+        return _append(path, before, before or b"", [line])
+    parts = before.splitlines(keepends=True)
+    parts.insert(said[0], line.encode() + _line_ending(before))
+    path = os.path.realpath(path)
+    write_atomically(path, b"".join(parts), _file_mode(path))
+    return AttributesChange(changed=True)
 
 
 def remove_line(path: str, line: str, added: AttributesChange) -> bool:
     """Remove what `add_line` added; returns whether it was still there. Raises OSError."""
-    path = os.path.realpath(path)
+    lines = _lines(_read_if_present(path) or b"")
+    found = [number for number, each in enumerate(lines) if each == line.encode()]
+    return _remove(path, found[-1:], added)
+
+
+def put_block(path: str, lines: Sequence[str], is_ours: IsOurs) -> AttributesChange:
+    """Make ``lines`` the end of an attributes file, in place of those that are ours already. Raises OSError."""
     before = _read_if_present(path)
-    if before is None or line.encode() not in _lines(before):
-        return False
-    parts = before.splitlines(keepends=True)
-    last = max(number for number, part in enumerate(parts) if part.strip() == line.encode())
-    del parts[last]
-    if added.newline and parts and last == len(parts):
-        parts[-1] = parts[-1].rstrip(b"\r\n")
-    if added.created and not parts:
-        os.unlink(path)
-    else:
-        write_atomically(path, b"".join(parts), _file_mode(path))
-    return True
+    others = [part for part in (before or b"").splitlines(keepends=True) if not is_ours(part)]
+    return _append(path, before, b"".join(others), lines)
+
+
+def remove_block(path: str, is_ours: IsOurs, added: AttributesChange) -> bool:
+    """Remove what `put_block` put there; returns whether anything was. Raises OSError."""
+    lines = _lines(_read_if_present(path) or b"")
+    return _remove(path, [number for number, line in enumerate(lines) if is_ours(line)], added)
+
+
+def read_lines(path: str) -> list[bytes]:
+    """The lines of an attributes file, without their ends; none if there is no file. Raises OSError."""
+    return _lines(_read_if_present(path) or b"")
 
 
 def find_filters(git: Git, paths: Sequence[str]) -> dict[str, list[str]]:
@@ -62,11 +76,18 @@ def find_filters(git: Git, paths: Sequence[str]) -> dict[str, list[str]]:
     Raises `GitFailed`.
     """
     found: dict[str, list[str]] = {}
-    given = b"".join(os.fsencode(path) + b"\0" for path in (_PROBE, *paths))
-    answer = git.output("check-attr", "-z", "--stdin", "filter", given=given).split(b"\0")[:-1]
-    for path, value in zip(map(os.fsdecode, answer[::3]), map(os.fsdecode, answer[2::3]), strict=True):
-        found.setdefault(value or UNSPECIFIED, []).extend([path] if path != _PROBE else [])
+    for path, value in ask_filters(git, (_PROBE, *paths)).items():
+        found.setdefault(value, []).extend([path] if path != _PROBE else [])
     return found
+
+
+def ask_filters(git: Git, paths: Iterable[str]) -> dict[str, str]:
+    """The filter of each path, which need not exist. Raises `GitFailed`."""
+    given = b"".join(os.fsencode(path) + b"\0" for path in paths)
+    answer = [
+        os.fsdecode(part) for part in git.output("check-attr", "-z", "--stdin", "filter", given=given).split(b"\0")
+    ]
+    return {path: value or UNSPECIFIED for path, value in zip(answer[:-1:3], answer[2::3], strict=True)}
 
 
 def find_global_filters(environ: Mapping[str, str]) -> dict[str, list[str]]:
@@ -80,7 +101,7 @@ def find_global_filters(environ: Mapping[str, str]) -> dict[str, list[str]]:
 
 def list_notebooks(git: Git) -> list[str]:
     """The notebooks of a working tree, tracked or not, seen from its top. Raises `GitFailed`."""
-    words = ("ls-files", "-z", "-co", "--exclude-standard", "--full-name", "--", ":(top)*.ipynb")
+    words = ("ls-files", "-z", "-co", "--exclude-standard", "--full-name", "--", ":(top,icase)*.ipynb")
     return list(dict.fromkeys(split_nul(git.output(*words))))
 
 
@@ -93,6 +114,40 @@ def global_attributes_file(git: Git) -> str:
     if not path and not os.path.isabs(config):  # it would be a folder named ~ of the working one
         raise GitFailed("This user has no home folder, so there is no file for all repositories.", "Set HOME.")
     return path or os.path.join(config, "git", "attributes")
+
+
+def _append(path: str, before: bytes | None, base: bytes, lines: Sequence[str]) -> AttributesChange:
+    """Write ``base``, what others have in the file, and then our lines."""
+    path = os.path.realpath(path)
+    ending = _line_ending(base)
+    newline = bool(base) and not base.endswith(b"\n")
+    data = base + (ending if newline else b"") + b"".join(os.fsencode(line) + ending for line in lines)
+    if data == before:
+        return AttributesChange()
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    write_atomically(path, data, _file_mode(path))
+    return AttributesChange(True, before is None, newline)
+
+
+def _remove(path: str, numbers: Sequence[int], added: AttributesChange) -> bool:
+    """Remove the lines with these numbers; returns whether there were any."""
+    if not numbers:
+        return False
+    path = os.path.realpath(path)
+    parts = (_read_if_present(path) or b"").splitlines(keepends=True)
+    at_end = numbers[-1] == len(parts) - 1
+    parts = [part for number, part in enumerate(parts) if number not in set(numbers)]
+    if added.newline and parts and at_end:
+        parts[-1] = parts[-1].rstrip(b"\r\n")
+    if added.created and not parts:
+        os.unlink(path)
+    else:
+        write_atomically(path, b"".join(parts), _file_mode(path))
+    return True
+
+
+def _line_ending(data: bytes) -> bytes:
+    return b"\r\n" if b"\r\n" in data else b"\n"
 
 
 def _lines(data: bytes) -> list[bytes]:

@@ -4,11 +4,13 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from mistral_nb.git import attributes, filter_config, pre_push_hook
+from mistral_nb.git import attributes, clone_attributes, filter_config, pre_push_hook
+from mistral_nb.git.hook_place import HookPlace, find_place
 from mistral_nb.git.protected_repos import ProtectedRepos, ProtectedReposUnreadable
-from mistral_nb.git.repository_protection import NoRepository, find_repository
+from mistral_nb.git.repository_protection import NoRepository, Repository, expected_lines, find_repository
 from mistral_nb.git.run_git import Git, GitFailed
 from mistral_nb.report import Row
+from mistral_nb.wording import plural
 
 _RUN_PROTECT = "Run: mistral-nb protect"
 
@@ -29,15 +31,13 @@ def protection_status(git: Git, home: str) -> ProtectionStatus:
     others = {name: at for name, at in has.items() if name != filter_config.NAME}
     rows = [_driver_row(repository.git, ours, home)]
     if filter_config.NAME in has:
-        many = len(has[filter_config.NAME])
-        value = "1 notebook here uses the filter" if many == 1 else f"{many} notebooks here use the filter"
-        rows.append(Row("attributes", value, "ok"))
+        rows.append(_attributes_row(repository, paths, has[filter_config.NAME], ours))
     for name, at in others.items():
         what = "no filter" if name in (attributes.UNSPECIFIED, "unset") else f"the filter {name}"
         shown = ", ".join(at[:3]) + (f" and {len(at) - 3} more" if len(at) > 3 else "") or "new notebooks"
         repair = _RUN_PROTECT if name == attributes.UNSPECIFIED else f"{_RUN_PROTECT} --wrap, or change that attribute"
         rows.append(Row("NOT covered", f"{shown}: {what}", "bad", repair))
-    rows.append(_hook_row(os.path.join(repository.git.path("hooks"), "pre-push")))
+    rows.append(_hook_row(find_place(repository.git)))
     return ProtectionStatus(rows[0].state == "ok" and filter_config.NAME in has, tuple(rows))
 
 
@@ -70,15 +70,34 @@ def _driver_row(git: Git, ours: filter_config.FilterDriver | None, home: str) ->
     return Row("filter", "set up" + (f", with {ours.wraps} inside" if ours.wraps else ""), "ok")
 
 
-def _hook_row(path: str) -> Row:
-    hook = pre_push_hook.installed_driver(path)
+def _attributes_row(
+    repository: Repository, paths: list[str], covered: list[str], ours: filter_config.FilterDriver | None
+) -> Row:
+    """Which notebooks have our filter, and whether our lines are as `protect` would write them here."""
+    count = plural(len(covered), "notebook")
+    if ours is None:
+        return Row("attributes", f"{count} here assigned the filter, which is not set up: git stores them as they are")
+    value = f"{count} here {'uses' if len(covered) == 1 else 'use'} the filter"
+    now = clone_attributes.read_our_lines(clone_attributes.file_path(repository.git))
+    if now and now != expected_lines(repository, paths, ours.wraps):
+        return Row("attributes", f"{value}; on this branch other filters have other notebooks", "warn", _RUN_PROTECT)
+    if not now:
+        value += ", by .gitattributes alone: a branch without it is not covered"
+    return Row("attributes", value, "ok")
+
+
+def _hook_row(place: HookPlace) -> Row:
+    hook = pre_push_hook.installed_driver(place.path)
     if hook is None:
-        return Row("pre-push", "pushes are not scanned", "", "mistral-nb protect --pre-push")
+        return Row("pre-push", "pushes are not scanned", "", _RUN_PROTECT)
     if not hook.can_start:
-        return Row("pre-push", _missing_sentence(hook), "bad", f"{_RUN_PROTECT} --pre-push")
-    if not os.access(path, os.X_OK):
-        return Row("pre-push", f"git does not run {path}: it is not executable", "bad", f"{_RUN_PROTECT} --pre-push")
-    return Row("pre-push", "pushes are scanned", "ok")
+        return Row("pre-push", _missing_sentence(hook), "bad", _RUN_PROTECT)
+    if not os.access(place.path, os.X_OK):
+        return Row("pre-push", f"git does not run {place.path}: it is not executable", "bad", _RUN_PROTECT)
+    if not place.is_called:
+        value = f"pushes are not scanned: {place.caller} does not start the scan"
+        return Row("pre-push", value, "warn", f"{_RUN_PROTECT}, which prints the lines to add")
+    return Row("pre-push", f"pushes are scanned{place.caller and f', by {place.caller}'}", "ok")
 
 
 def _other_repository_rows(home: str) -> Iterator[Row]:

@@ -9,7 +9,8 @@ from mistral_nb.child_environment import BOOTSTRAP_CODE, PACKAGE_ROOT
 from mistral_nb.git.run_git import Git
 
 NAME = "mistral-nb"
-ATTRIBUTES_LINE = f"*.ipynb filter={NAME}"
+NOTEBOOKS = "*.[iI][pP][yY][nN][bB]"  # as a pattern of attributes, which tell capitals from small letters
+ATTRIBUTES_LINE = f"{NOTEBOOKS} filter={NAME}"
 _PROCESS, _CLEAN, _SMUDGE, _REQUIRED = (f"filter.{NAME}.{name}" for name in ("process", "clean", "smudge", "required"))
 REPAIR = "Repair: install mistral_nb again for $1, then run mistral-nb protect"  # $1, in a shell, is the interpreter
 LEAVE_COMMAND = f"git config --remove-section filter.{NAME}"

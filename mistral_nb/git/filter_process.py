@@ -8,6 +8,7 @@ import os
 import sys
 
 from mistral_nb.git import pkt_line
+from mistral_nb.git.lfs_pointers import PointerGuard, is_pointer
 from mistral_nb.printable import one_line
 from mistral_nb.redaction.prefilter import Prefilter
 
@@ -41,22 +42,37 @@ class Filter:
         self._prefilter = Prefilter(home)
         self._home, self._wraps = home, wraps
         self._content_filter: ContentFilter | None = None
+        self._pointers = None if wraps else PointerGuard(os.getcwd())
+        self._has_pointer = ""  # a file that was checked out as one
 
     def clean(self, path: str, pieces: list[bytes]) -> list[bytes]:
         """The pieces themselves when there is nothing to remove."""
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if self._pointers:
+            self._pointers.check(path, data)
         if not self._wraps and self._prefilter.is_clean(data, briefly=self._content_filter is not None):
             return pieces
         cleaned = self._load_content_filter().clean(path, data)
         return pieces if cleaned is data else [cleaned]
 
     def smudge(self, path: str, pieces: list[bytes]) -> list[bytes]:
-        return [self._load_content_filter().smudge(path, b"".join(pieces))] if self._wraps else pieces
+        if self._wraps:
+            return [self._load_content_filter().smudge(path, b"".join(pieces))]
+        if pieces and is_pointer(pieces[0]):
+            self._has_pointer = path
+        return pieces
 
     def close(self) -> None:
         """Report what remains, and end what was started."""
         if self._content_filter:
             self._content_filter.close()
+        if self._pointers:
+            self._pointers.close()
+        if self._has_pointer:
+            say(
+                f"{self._has_pointer} was checked out as a pointer of Git LFS, whose filter was not run. "
+                "For its content: mistral-nb protect, then git lfs pull"
+            )
 
     def _load_content_filter(self) -> "ContentFilter":
         if self._content_filter is None:

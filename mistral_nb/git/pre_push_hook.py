@@ -1,22 +1,19 @@
-"""The pre-push hook: installed beside an existing one, which it runs first; and what is being pushed."""
+"""The pre-push hook: installed, with an existing one run first; and what is being pushed."""
 
 import os
 import shlex
 from collections.abc import Sequence
 
-from mistral_nb.bounded_read import MAX_SETTINGS, read_file
 from mistral_nb.child_environment import BOOTSTRAP_CODE
-from mistral_nb.errors import MistralNbError
 from mistral_nb.file_io import write_atomically
 from mistral_nb.git.filter_config import REPAIR, FilterDriver
+from mistral_nb.git.hook_place import LEGACY_SUFFIX, MARK, PREVIOUS_SUFFIX, HookPlace, is_ours, read_text
 from mistral_nb.git.key_names import Reference
 from mistral_nb.git.run_git import Git
 
-_MARK = "# mistral-nb: scans what is about to be pushed"
-_PREVIOUS_SUFFIX = ".before-mistral-nb"
 _HOOK = """#!/bin/sh
-MARK. The hook that was here before is run first: pre-pushBEFORE
-before="$(dirname "$0")/pre-pushBEFORE"
+MARK. The hook that was here before is run first: BEFORE
+before="$(dirname "$0")/BEFORE"
 input=$(cat)
 feed() { [ -z "$input" ] || printf '%s\\n' "$input"; }
 if [ -x "$before" ]; then feed | "$before" "$@" || exit $?; fi
@@ -26,64 +23,40 @@ if [ -x "$1" ] && [ -e "$2/mistral_nb/cli.py" ]; then
     { printf '%s\\n' "$4" "$5"; feed; } | "$1" -I -c 'START' "$2"
     exit
 fi
-echo "mistral-nb is no longer installed, so this push is not scanned. REPAIR --pre-push" >&2
+echo "mistral-nb is no longer installed, so this push is not scanned. REPAIR" >&2
 echo "To go on without it: git push --no-verify, or delete $0" >&2
 exit 1
 """
 _ARGUMENTS_PREFIX = "set -- "
 _HOOK_CODE = f'{BOOTSTRAP_CODE}from mistral_nb.cli import main; sys.exit(main(["git-filter", "--pre-push"]))'
-_LEGACY_SUFFIX = ".legacy"  # where pre-commit moves an existing hook, which it runs first
 _SECONDS = 20  # for the other side to list what it has
 
 
-class HookConflict(MistralNbError):
-    """The hooks folder does not belong to this repository, or there are already two hooks."""
-
-
-def hook_path(git: Git) -> str:
-    """Where the hook is, or would be put. Raises `HookConflict`."""
-    path = os.path.join(os.path.realpath(git.path("hooks")), "pre-push")
-    own = os.path.realpath(os.path.join(git.folder, git.text("rev-parse", "--git-common-dir")))
-    if not os.path.normcase(path).startswith(os.path.normcase(os.path.join(own, ""))):
-        raise HookConflict(
-            f"Hooks are kept in {os.path.dirname(path)} (core.hooksPath), which is not this repository's own.",
-            """Add to the pre-push hook there: { printf '%s\\n' "$1" "$2"; cat; } | mistral-nb git-filter --pre-push""",
-        )
-    if is_our_hook(path + _LEGACY_SUFFIX) and not is_our_hook(path):
-        return path + _LEGACY_SUFFIX
-    if os.path.lexists(path) and not is_our_hook(path) and os.path.lexists(path + _PREVIOUS_SUFFIX):
-        raise HookConflict(
-            f"There are two hooks: {path}, and {path}{_PREVIOUS_SUFFIX} from before mistral_nb.",
-            "Merge them into one, then run this again.",
-        )
-    return path
-
-
-def install_hook(git: Git, driver: FilterDriver) -> str:
-    """Write the hook; its path. Raises `HookConflict`, and OSError."""
-    path = hook_path(git)
+def install_hook(place: HookPlace, driver: FilterDriver) -> None:
+    """Write the hook. Raises OSError."""
+    path = place.path
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    if os.path.lexists(path) and not is_our_hook(path):
-        os.replace(path, path + _PREVIOUS_SUFFIX)
+    if os.path.lexists(path) and not is_ours(path) and not place.caller:
+        os.replace(path, path + PREVIOUS_SUFFIX)
     places = shlex.join([driver.python, driver.root, driver.home])
+    name = os.path.basename(path).removesuffix(LEGACY_SUFFIX)
     hook = (
-        _HOOK.replace("MARK", _MARK)
-        .replace("BEFORE", _PREVIOUS_SUFFIX)
+        _HOOK.replace("MARK", MARK)
+        .replace("BEFORE", name + PREVIOUS_SUFFIX)
         .replace("START", _HOOK_CODE)
         .replace("WORDS", places)
         .replace("REPAIR", REPAIR)
     )
     write_atomically(path, hook.encode(), 0o755)
-    return path
 
 
 def remove_hook(path: str) -> bool:
     """Restore the previous hook; returns whether ours was there. Raises OSError."""
-    found = next((each for each in (path, path + _LEGACY_SUFFIX) if is_our_hook(each)), None)
+    found = next((each for each in (path, path + LEGACY_SUFFIX) if is_ours(each)), None)
     if found is None:
         return False
-    if os.path.lexists(path + _PREVIOUS_SUFFIX):
-        os.replace(path + _PREVIOUS_SUFFIX, found)
+    if os.path.lexists(path + PREVIOUS_SUFFIX):
+        os.replace(path + PREVIOUS_SUFFIX, found)
     else:
         os.unlink(found)
     return True
@@ -91,7 +64,7 @@ def remove_hook(path: str) -> bool:
 
 def installed_driver(path: str) -> FilterDriver | None:
     """What our hook starts, whether it is ``path`` or the one that another hook runs first; None without ours."""
-    ours = next((text for text in (_read(path), _read(path + _LEGACY_SUFFIX)) if _MARK in text), None)
+    ours = next((text for text in (read_text(path), read_text(path + LEGACY_SUFFIX)) if MARK in text), None)
     if ours is None:
         return None
     line = next((line for line in ours.splitlines() if line.startswith(_ARGUMENTS_PREFIX)), "")
@@ -100,17 +73,6 @@ def installed_driver(path: str) -> FilterDriver | None:
     except ValueError:  # it was edited
         return FilterDriver("", "", "")
     return FilterDriver(python, root, home)
-
-
-def is_our_hook(path: str) -> bool:
-    return _MARK in _read(path)
-
-
-def _read(path: str) -> str:
-    try:
-        return read_file(path, MAX_SETTINGS).decode(errors="surrogateescape")
-    except OSError:
-        return ""
 
 
 def outgoing_revisions(git: Git, remote: str, updates: Sequence[str]) -> list[str]:

@@ -55,7 +55,7 @@ class ProtectedRepos:
                 before = _parse_entry(entry)
                 same_file = not (repo.attributes and before.attributes) or repo.attributes == before.attributes
                 if (before.git_dir, before.folder) == (repo.git_dir, repo.folder) and same_file:
-                    repo = repo if repo.attributes else repo._replace(**_attributes_fields(before))
+                    repo = repo._replace(**_attributes_fields(before)) if before.attributes else repo
                     entries[number] = entry | repo._replace(hook=repo.hook or before.hook)._asdict()
                     return
             entries.append(repo._asdict())

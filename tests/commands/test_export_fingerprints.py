@@ -124,7 +124,7 @@ def test_a_colleagues_push_is_stopped_and_the_filter_changes_nothing(
     repo.git("clone", "-q", "--bare", str(repo.path), str(tmp_path / "remote.git"))
     repo.git("clone", "-q", str(tmp_path / "remote.git"), str(tmp_path / "theirs"))
     theirs = Repo(tmp_path / "theirs", colleague, make=False)
-    theirs.protect(local=True, pre_push=True)
+    theirs.protect(local=True)
     theirs.write("nb.ipynb", notebook(f"x = '{leaked.reveal()}'"))
     theirs.commit("with a key that they do not know")
     assert leaked.reveal().encode() in theirs.blob("HEAD:nb.ipynb"), "a file of the repository rewrites nothing"

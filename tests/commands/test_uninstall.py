@@ -60,7 +60,7 @@ def repositories(environ: Env, tmp_path: Path, new_context: NewContext) -> list[
     env = git_environment(tmp_path) | environ
     made = [Repo(tmp_path / name, env) for name in ("a repository", "gone", "third")]
     for repo in made:
-        repo.act("protect", pre_push=True)
+        repo.act("protect")
     (tmp_path / "gone").rename(tmp_path / "moved away")
     return made
 

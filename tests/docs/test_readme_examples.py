@@ -70,7 +70,6 @@ CODES = {
     "mistral-nb scrub analysis.ipynb": 0,
     "mistral-nb protect": 0,
     "mistral-nb protect --status": 1,  # tracked files hold one
-    "mistral-nb protect --pre-push": 0,
     "mistral-nb scan --git-history": 1,
 }
 APP = "import os, sys; print('app.py was given', os.environ['MISTRAL_API_KEY'][-4:], file=sys.stderr)"

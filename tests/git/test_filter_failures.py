@@ -201,7 +201,7 @@ def test_after_pip_uninstall_notebooks_and_pushes_stop_until_it_is_repaired(tmp_
     repo.remember(key)
 
     def protect() -> None:
-        words = [str(python), "-m", "mistral_nb", "protect", "--pre-push"]
+        words = [str(python), "-m", "mistral_nb", "protect"]
         subprocess.run(words, cwd=repo.path, env=repo.env, check=True, capture_output=True)
 
     subprocess.run(install, check=True)
@@ -229,7 +229,7 @@ def test_after_pip_uninstall_notebooks_and_pushes_stop_until_it_is_repaired(tmp_
     repo.git("commit", "-q", "-m", "a source", "app.py")
     stopped = repo.run("push", "origin", "main")
     assert stopped.returncode != 0
-    assert f"Repair: install mistral_nb again for {python}, then run mistral-nb protect --pre-push" in stopped.stderr
+    assert f"Repair: install mistral_nb again for {python}, then run mistral-nb protect" in stopped.stderr
 
     subprocess.run(install, check=True)
     protect()
