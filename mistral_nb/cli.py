@@ -149,6 +149,10 @@ class _TerminalAnswerer:
 def _print_report(report: Report, as_json: bool) -> None:
     from mistral_nb import report as drawing
 
+    if report.document:
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        print(report.document.rstrip("\n").encode(encoding, "replace").decode(encoding))  # noqa: T201, a host prints
+        return
     if not (report.title or report.rows or report.notes or report.data):
         return  # the action owned its streams: nothing may follow a filter's output
     text = drawing.as_json(report) if as_json else drawing.as_text(report)

@@ -64,6 +64,7 @@ _WIDGET = Flag(("--widget",), "prompt with the encrypted widget", _STORE_TRUE, f
 _NO_WAIT = Flag(("--no-wait",), "show the widget without waiting for it", _STORE_TRUE, frozenset({MAGIC}))
 
 RUN_COMMAND = "[WORKSPACE] -- CMD…"
+SCAN_FORMATS = ("text", "json", "jsonl", "sarif", "github", "gitlab")
 SHELLS = ("bash", "zsh", "fish")  # for which there is a completion script
 
 COMMANDS: tuple[Command, ...] = (
@@ -239,7 +240,16 @@ COMMANDS: tuple[Command, ...] = (
                 {"nargs": "?", "const": "", "metavar": "RANGE"},
             ),
             Flag(("--replacement-file",), "write the keys to a file for git filter-repo", {"metavar": "FILE"}),
-            _JSON,
+            Flag(
+                ("--format",),
+                "text, json, jsonl, sarif, github or gitlab",
+                {"choices": SCAN_FORMATS, "default": "text", "dest": "output_format", "metavar": "FORMAT"},
+            ),
+            Flag(("--json",), "as --format json", {"action": "store_const", "const": "json", "dest": "output_format"}),
+            Flag(("--output",), "write that report to a file, and print text", {"metavar": "FILE"}),
+            Flag(("--baseline",), "a file that names old findings, which do not count", {"metavar": "FILE"}),
+            Flag(("--update-baseline",), "write the findings to that file", _STORE_TRUE),
+            Flag(("--verify",), "ask Mistral whether each key that is found still works", _STORE_TRUE),
         ),
         frozenset({CLI}),
     ),

@@ -72,13 +72,15 @@ def Heading(text: str) -> Row:  # noqa: N802, it stands among rows
 
 @dataclass(frozen=True)
 class Report:
-    """The result of an action. ``data`` is what ``--json`` prints; no part of it contains a secret."""
+    """The result of an action. ``data`` is what ``--json`` prints; no part of it contains a secret. ``document``: what
+    the command line prints as it is, in place of all else; it may be a CI system's commands."""
 
     title: str
     rows: tuple[Row, ...] = ()
     notes: tuple[str, ...] = ()
     exit_code: int = exit_codes.OK
     data: Mapping[str, Any] = field(default_factory=dict)
+    document: str = field(default="", kw_only=True)
 
     def __str__(self) -> str:
         return as_text(self)

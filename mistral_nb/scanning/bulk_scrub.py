@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from mistral_nb.command_context import Context
 from mistral_nb.errors import Cancelled, WrongUsage, reason
 from mistral_nb.key_records import keys_to_json, to_json
-from mistral_nb.report import Action, Dialog, Report, Step
+from mistral_nb.report import Dialog, Step
 from mistral_nb.scanning.file_discovery import BINARY, LARGE, PLURALS, find_files, is_binary_file, is_notebook
 from mistral_nb.scanning.progress_bar import ProgressBar
+from mistral_nb.scanning.scan_findings import ScanReport, make_findings
 from mistral_nb.watchlist import Watchlist, build_watchlist
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class FolderWatchlists(dict[str, Watchlist]):
         return self._last
 
 
-def process_files(context: Context, paths: Sequence[str], *, write: bool, only_notebooks: bool) -> Action:
+def process_files(context: Context, paths: Sequence[str], *, write: bool, only_notebooks: bool) -> Dialog[ScanReport]:
     """Process all ``paths``; a file that can't be read or written is reported, and the others continue.
 
     ``only_notebooks``: of a folder's files the others are not searched, or, with ``write``, searched but not changed.
@@ -113,7 +114,7 @@ def process_files(context: Context, paths: Sequence[str], *, write: bool, only_n
     return _make_report(found, write)
 
 
-def _process_stdin(context: Context, write: bool) -> Action:
+def _process_stdin(context: Context, write: bool) -> Dialog[ScanReport]:
     """Filter standard input to standard output, without keys."""
     from mistral_nb.file_scrub import removal_summary
     from mistral_nb.file_scrub.clean_file import clean_bytes, make_result, search_bytes
@@ -132,7 +133,7 @@ def _process_stdin(context: Context, write: bool) -> Action:
         yield Step(removal_summary.format_line(outcome, write=True))
     sys.stdout.buffer.write(cleaned.data)
     sys.stdout.buffer.flush()
-    return Report("", exit_code=removal_summary.exit_code([outcome], write=write))
+    return ScanReport("", exit_code=removal_summary.exit_code([outcome], write=write))
 
 
 def _collect_jobs(paths: Iterable[str], *, write: bool, only_notebooks: bool) -> FilesFound:
@@ -273,14 +274,14 @@ def _process_file(job: FileJob, watchlists: FolderWatchlists, *, warns_first: bo
     return clean_file(job.path, watchlist, order)
 
 
-def _make_report(found: FilesFound, write: bool) -> Report:
+def _make_report(found: FilesFound, write: bool) -> ScanReport:
     from mistral_nb.file_scrub import removal_summary
 
     outcomes = found.outcomes
     records = [record for outcome in outcomes for record in (*outcome.removed, *outcome.left)]
     unchanged = {job.path for job in found.jobs if not job.write} if write else set()
     counted = [outcome.path for outcome in outcomes if outcome.path in unchanged and outcome.left]
-    return Report(
+    return ScanReport(
         "",
         notes=(
             *(() if write else map(removal_summary.format_finding, records)),
@@ -295,4 +296,5 @@ def _make_report(found: FilesFound, write: bool) -> Report:
             "keys": keys_to_json(records),
             "passed_over": [{"path": p, "reason": why} for why, paths in found.passed_over.items() for p in paths],
         },
+        findings=make_findings((record, {}) for record in records),
     )

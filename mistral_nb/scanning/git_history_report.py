@@ -11,9 +11,10 @@ from mistral_nb import exit_codes
 from mistral_nb.command_context import Context
 from mistral_nb.errors import Cancelled, WrongUsage
 from mistral_nb.key_records import format_count, format_file_place, format_places, format_tail, to_json
-from mistral_nb.report import Action, Dialog, Report, Row
+from mistral_nb.report import Dialog, Row
 from mistral_nb.scanning.ci_range import CiRange, find_range
 from mistral_nb.scanning.progress_bar import ProgressBar
+from mistral_nb.scanning.scan_findings import ScanReport, make_findings
 from mistral_nb.watchlist import build_watchlist
 from mistral_nb.wording import plural
 
@@ -26,7 +27,7 @@ _ALL = "--all"  # a range of git's: every reference
 _OBJECT = re.compile(r"[0-9a-f]{40,64}")
 
 
-def action(context: Context, revisions: str = "", replacement_file: str | None = None) -> Action:
+def action(context: Context, revisions: str = "", replacement_file: str | None = None) -> Dialog[ScanReport]:
     """``revisions``: a range as for git log; default: in CI what was pushed, elsewhere all that a reference reaches."""
     from mistral_nb.git import history_scan
     from mistral_nb.git.run_git import Git
@@ -49,12 +50,13 @@ def action(context: Context, revisions: str = "", replacement_file: str | None =
     rows += _partly_read_rows(result)
     notes = list(_next_steps(git, result.findings, replacement_file))
     size = f"{plural(result.blobs, 'blob')}, {result.bytes / 1e6:.1f} MB"
-    return Report(
+    return ScanReport(
         f"{size}: {count_places(keys) if keys else 'no key'} found.",
         tuple(rows),
         tuple(notes),
         exit_code=exit_codes.INCOMPLETE if result.unreadable else exit_codes.FINDING if keys else exit_codes.OK,
         data=_json_data(result, keys),
+        findings=make_findings((one.record, _commit_data(one)) for one in result.findings),
     )
 
 
@@ -174,7 +176,7 @@ def _json_data(result: "HistoryScan", keys: "list[LeakedKeyHistory]") -> dict[st
     return {
         "files": result.blobs,
         "bytes": result.bytes,
-        "findings": [_finding_data(one) for one in result.findings],
+        "findings": [to_json(one.record) | _commit_data(one) for one in result.findings],
         "keys": [_key_data(key) for key in keys],
         "unreadable": list(result.unreadable),
         "binary": result.binary,
@@ -183,9 +185,9 @@ def _json_data(result: "HistoryScan", keys: "list[LeakedKeyHistory]") -> dict[st
     }
 
 
-def _finding_data(one: "HistoryFinding") -> dict[str, object]:
+def _commit_data(one: "HistoryFinding") -> dict[str, object]:
     first, last = (one.appearance.first, one.appearance.last) if one.appearance else (None, None)
-    return to_json(one.record) | {
+    return {
         "blob": one.name if one.is_in_blob else None,
         "commit": first.name if first else None,
         "last_commit": last.name if last else None,

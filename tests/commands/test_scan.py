@@ -63,7 +63,10 @@ def test_json_has_files_and_findings(new_context: Any, key: Key, folder: Path) -
     (finding,) = (data := json.loads(as_json(scan(new_context, folder).report)))["findings"]
     assert data["files"] == 2
     assert set(data) == {"files", "findings", "keys", "passed_over"}
+    assert finding.pop("id").endswith(":1")
     assert finding == {
+        "state": "new",
+        "answer": "not asked",
         "tier": "remembered",
         "fingerprint": key.fingerprint,
         "tail": key.tail,

@@ -166,7 +166,8 @@ class TestJsonOutput:
         file.write_text(f"key = {key.reveal()}\n")
         found = act(context, "scan", paths=[str(file)]).report.data
         assert self.fields("## scan and scrub", 1) == set(found)
-        assert self.fields("## scan and scrub", 2) == set(found["findings"][0])
+        listed = self.fields("## scan and scrub", 2) | self.fields("## scan and scrub", 3)
+        assert listed == set(found["findings"][0])
 
     def test_the_values_that_are_words_are_listed(self) -> None:
         section = self.PAGE.partition("`list --remote`:")[2].partition("\n## ")[0]

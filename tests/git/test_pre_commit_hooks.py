@@ -12,9 +12,11 @@ import pytest
 from mistral_nb.api_key import MARKER, Key
 from mistral_nb.storage.index import Index
 from support.commands import PASSPHRASE
+from support.git_repos import git_environment
 from support.jupyter_servers import notebook
 from support.kernels import clean_environment
 from support.keys import make_key, make_text
+from support.own_copy import make_copy, offline_pip
 from support.requirements import need
 
 ROOT = Path(__file__).parents[2]
@@ -187,8 +189,8 @@ def test_the_manifest_is_valid_and_named_in_the_docs() -> None:
 
 
 @pytest.mark.slow
-def test_the_readme_s_settings_work_as_they_are_printed(make_repository: Any, key: Key) -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_settings_for_an_active_environment_work_as_they_are_printed(make_repository: Any, key: Key) -> None:
+    text = (ROOT / "docs/git.md").read_text(encoding="utf-8")
     (settings,) = [part.partition("```")[0] for part in text.split("```yaml\n")[1:] if "pre-commit-config" in part]
     repository = make_repository(*HOOKS)
     repository.env["PATH"] = f"{SCRIPT.parent}{os.pathsep}{repository.env['PATH']}"
@@ -206,3 +208,34 @@ def test_the_readme_s_settings_work_as_they_are_printed(make_repository: Any, ke
     repository.git("add", "-A")
     assert repository.commit().returncode == 0
     assert key.reveal() not in repository.committed("a.ipynb")
+
+
+@pytest.mark.slow
+def test_the_readme_s_settings_install_the_hooks_and_work_as_they_are_printed(
+    make_repository: Any, key: Key, tmp_path: Path
+) -> None:
+    """pre-commit clones the named repository and installs it; only the address is another."""
+    copy = make_copy(tmp_path / "copy", git_environment(tmp_path))
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (settings,) = [part.partition("```")[0] for part in text.split("```yaml\n")[1:] if "pre-commit-config" in part]
+    assert settings.count("\n") == 5
+    repository = make_repository(*HOOKS)
+    repository.env |= offline_pip()
+    settings = settings.replace("https://example.org/mistral_nb", copy.path.as_uri())
+    (repository.folder / ".pre-commit-config.yaml").write_text(settings)
+    (repository.folder / "a.ipynb").write_text(holding(key.reveal()))
+    (repository.folder / "b.toml").write_text(f'mistral_api_key = "{key.reveal()}"\n')
+    repository.git("add", ".")
+    done = repository.commit()
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert said.count("Failed") == 2, said
+    assert key.reveal() not in said
+    assert MARKER in (repository.folder / "a.ipynb").read_text()
+    (repository.folder / "b.toml").write_text("x = 1\n")
+    repository.git("add", ".")
+    (repository.folder / "b.toml").write_text(f'mistral_api_key = "{key.reveal()}"\n')  # this is not staged
+    done = repository.commit()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert key.reveal() not in repository.committed("a.ipynb") + repository.committed("b.toml")
+    assert key.reveal() in (repository.folder / "b.toml").read_text()
