@@ -39,6 +39,7 @@ BEHAVIOURS = {  # what no one module does: a line for each file
     "file_scrub/test_killed": "kill -9 while keys are taken out of files",
     "file_scrub/test_strangers_files": "which files are rewritten, and where links lead",
     "fuzz/test_harnesses": "every fuzzing harness on its seeds and finds",
+    "git/test_coverage_matrix": "which way of looking sees a key in which place of a repository",
     "git/test_strangers_git": "no program that a repository's configuration names is run",
     "git/test_committed_keys": "keys that were committed before",
     "git/test_editors": "git as editors call it",

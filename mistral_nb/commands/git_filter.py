@@ -70,17 +70,15 @@ def _next_steps(git: "Git", records: list[KeyRecord]) -> list[str]:
     top = git.top() or git.folder
     for record in records:
         if record.place not in GIT_PLACES:
-            is_file = os.path.lexists(os.path.join(top, record.file))
-            archive = record.file.partition(SEPARATOR)[0]
-            found.setdefault(record.file if is_file else archive, []).append(record)
+            found.setdefault(_file_of(record, top), []).append(record)
+    covered = attributes.find_filters(git.in_folder(top), list(found)).get(filter_config.NAME, [])
     steps = []
     if found:
-        covered = attributes.find_filters(git.in_folder(top), list(found)).get(filter_config.NAME, [])
         steps.append("In the last commit only? Take the key out, then git commit --amend --no-edit, and push again:")
-        for remedy, files in group_by_remedy(found, top, covered).items():
-            steps.append(f"  {format_remedy(remedy, files, top)}")
+    for remedy, files in group_by_remedy(found, top, covered).items():
+        steps.append(f"  {format_remedy(remedy, files, top)}")
     if any(record.place in GIT_PLACES for record in records):
-        steps.append("In a message or a name? git commit --amend for the last commit; rename the branch or the tag.")
+        steps.append("In a message or an author of the last commit? git commit --amend. In a name? Rename it.")
     steps.append("In older commits? Revoke the key first, then rewrite them (git rebase -i, or git filter-repo).")
     if any(record.tier == SUSPECTED for record in records):
         steps.append(
@@ -88,3 +86,9 @@ def _next_steps(git: "Git", records: list[KeyRecord]) -> list[str]:
             "to keep in [tool.mistral-nb] of pyproject.toml."
         )
     return steps
+
+
+def _file_of(record: KeyRecord, top: str) -> str:
+    """The file that a record is about: of an archive's member, the archive."""
+    is_file = os.path.lexists(os.path.join(top, record.file))
+    return record.file if is_file else record.file.partition(SEPARATOR)[0]
