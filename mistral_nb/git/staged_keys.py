@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from mistral_nb.git import attributes, filter_config, history_scan
-from mistral_nb.git.blob_scanner import ScanProgress
 from mistral_nb.git.filter_content import ContentFilter
+from mistral_nb.git.object_scanner import ScanProgress
 from mistral_nb.git.run_git import BlobReader, Git, GitFailed, list_staged_entries, split_nul
 from mistral_nb.key_records import KeyRecord
 
