@@ -103,5 +103,7 @@ def _write(path: str, data: bytes) -> None:
 
 def _append(path: str, text: str) -> None:
     """A job summary that can't be written costs no finding: the annotations have all of it."""
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would wait for a reader
+        return
     with contextlib.suppress(OSError), open(path, "a", encoding="utf-8") as file:
         file.write(text)

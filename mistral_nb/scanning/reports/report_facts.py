@@ -2,6 +2,7 @@
 
 import os
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -38,11 +39,17 @@ def name_from_root(record: KeyRecord, facts: ReportFacts, *, is_in_history: bool
         return "standard input"
     if is_in_history:  # as git names it already
         return f"{record.file} ({record.place})" if record.place in GIT_PLACES else record.file
-    path = os.path.realpath(os.path.join(facts.folder, record.file))
-    root = os.path.realpath(facts.root)
+    folder, name = os.path.split(os.path.join(facts.folder, record.file))
+    path, root = os.path.join(_real_path(folder), name), _real_path(facts.root)
     if path.startswith(os.path.join(root, "")):
         path = os.path.relpath(path, root)
     return path.replace(os.sep, "/")
+
+
+@lru_cache(maxsize=1024)
+def _real_path(folder: str) -> str:
+    """Files share their folders, and each part of a path costs a look at the disk."""
+    return os.path.realpath(folder)
 
 
 def make_uri(name: str) -> str:

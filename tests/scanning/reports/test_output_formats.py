@@ -13,7 +13,11 @@ import pytest
 from mistral_nb.api_key import Key
 from mistral_nb.command_table import SCAN_FORMATS
 from mistral_nb.storage.index import Index
+from support.commands import act
+from support.git_repos import Repo, git_environment
 from support.keys import make_key
+from support.requirements import need
+from support.sandboxes import FaultySandbox
 from support.scans import FORMATS, scan_in, schema, shown_by_scan
 
 SOURCE = 'import mistralai\nMISTRAL_API_KEY = "{}"\n'
@@ -123,6 +127,7 @@ def test_a_report_in_the_folder_is_no_finding_itself(new_context: Any, folder: P
 HOSTILE = "a\n::error::b %0A##[error],c:d\x1b[31m|<b>`x`.py"
 
 
+@pytest.mark.slow_except("github", "sarif")
 @pytest.mark.parametrize("output_format", FORMATS)
 def test_a_name_adds_no_line_and_no_command(output_format: str, folder: Path, environ: dict[str, str]) -> None:
     (folder / HOSTILE).write_text(SOURCE.format(make_key().reveal()))
@@ -188,3 +193,53 @@ def test_a_link_in_a_report_s_place_is_followed(folder: Path, environ: dict[str,
     assert subprocess.run(words, cwd=folder, env=environ, capture_output=True, timeout=60).returncode == 0
     assert (folder.parent / "link").is_symlink()
     assert json.loads((folder.parent / "target").read_text())["version"] == "2.1.0"
+
+
+@pytest.fixture
+def history(tmp_path: Path, placed: Key) -> Repo:
+    """A history with the key in a file, its name, a message and a branch; the working tree has none."""
+    need("git")
+    repo = Repo(tmp_path / "repo", git_environment(tmp_path))
+    repo.write(f"x {placed.reveal()}.py", SOURCE.format(placed.reveal()).encode())
+    repo.commit(f"mistral key {placed.reveal()}")
+    repo.git("branch", f"topic-{placed.reveal()}")
+    repo.git("rm", "-q", "-r", ".")
+    repo.git("commit", "-q", "-m", "gone")
+    return repo
+
+
+@pytest.mark.slow_except("sarif")
+@pytest.mark.parametrize("output_format", FORMATS)
+@pytest.mark.parametrize("placed", ["remembered"], indirect=True)
+def test_no_format_of_a_history_holds_a_key(
+    output_format: str, placed: Key, history: Repo, new_context: Any, environ: dict[str, str]
+) -> None:
+    context = new_context("cli", folder=str(history.path))
+    report = act(context, "scan", paths=[], git_history="--all", output_format=output_format).report
+    shown = str(report.document or report)
+    assert report.exit_code == 1
+    assert placed.tail in shown
+    assert placed.reveal()[:15] not in shown
+    assert placed.reveal()[:15] in history.git("log", "--all", "--format=%s", "--name-only", "--source")
+    if output_format == "json":
+        jsonschema.validate(json.loads(shown), schema("scan.schema.json"))
+    if output_format == "sarif":
+        jsonschema.validate(json.loads(shown), schema("sarif.schema.json"))
+        uris = {
+            place["physicalLocation"]["artifactLocation"]["uri"]
+            for result in json.loads(shown)["runs"][0]["results"]
+            for place in result["locations"]
+        }
+        commit = history.git("rev-parse", "HEAD~1")[:10]
+        assert f"commit%20{commit}%20%28message%29" in uris
+
+
+def test_a_key_in_a_message_alone_is_asked_about(tmp_path: Path, new_context: Any, sandbox: FaultySandbox) -> None:
+    need("git")
+    working = sandbox.make_key()
+    repo = Repo(tmp_path / "repo", git_environment(tmp_path))
+    repo.git("commit", "-q", "--allow-empty", "-m", f"MISTRAL_API_KEY={working.reveal()}")
+    context = new_context("cli", folder=str(repo.path))
+    report = act(context, "scan", paths=[], git_history="--all", verify=True).report
+    assert [finding.answer for finding in report.findings] == ["live"]
+    assert report.exit_code == 1
