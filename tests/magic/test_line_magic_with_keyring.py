@@ -1,6 +1,5 @@
 """The main job with a real keyring: a kernel keeps, a second kernel and the command line find."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from mistral_nb.sandbox.sandbox import Sandbox
 from support.desktops import LONG_LIMITS, desktop
 from support.kernels import clean_environment, start_kernel
 
-SCRIPT = str(Path(sys.executable).with_name("mistral-nb"))
 LOAD = f"{LONG_LIMITS}\n%load_ext mistral_nb"
 
 
@@ -28,9 +26,8 @@ def test_a_key_typed_once_is_in_every_later_process(tmp_path: Path, sandbox: San
             assert f"…{key.tail} (from the keyring)" in ran.text
             assert "accepted" in kernel.run("%mistral_key verify").shown
         shows = "import os; print(os.environ['MISTRAL_API_KEY'])"
-        words = [SCRIPT, "run", "--", sys.executable, "-c", shows]
-        done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=60)
-        assert done.stdout.strip() == key.reveal()
+        said = session.mistral_nb("run", "--", sys.executable, "-c", shows, **env)
+        assert said.strip() == key.reveal()
         files = [file for file in tmp_path.rglob("*") if file.is_file()]
         assert files
         assert not [file for file in files if key.reveal().encode() in file.read_bytes()]
