@@ -76,7 +76,7 @@ def _check_store(stage: DemoSetup) -> Generator[Step, Answer, None]:
 
 
 def _run_second_kernel(stage: DemoSetup) -> Generator[Step, Answer, None]:
-    """A second kernel, in which no prompt can be answered; cells in it try to leak the key."""
+    """A second kernel, in which no prompt can be answered; cells in it try to leak the key, and replace it."""
     with _start_kernel("starting a second kernel", stage) as kernel:
         ran = _run_code("%mistral_key in a second kernel", kernel, "%load_ext mistral_nb\n%mistral_key", None)
         _check("the second kernel", ran.prompts == 0, "it asked again")
@@ -88,6 +88,7 @@ def _run_second_kernel(stage: DemoSetup) -> Generator[Step, Answer, None]:
         _check("a request with it", accepted, "the API did not accept the key")
         yield Step("✓ A request with it was accepted by the API.")
         yield from _try_leaks(stage, kernel)
+        yield from _rotate_key(stage, kernel)
 
 
 def _try_leaks(stage: DemoSetup, kernel: "DrivenKernel") -> Generator[Step, Answer, None]:
@@ -105,22 +106,21 @@ def _try_leaks(stage: DemoSetup, kernel: "DrivenKernel") -> Generator[Step, Answ
     yield Step(f"✓ It is in none of the {pieces} messages the kernel sent, not even 15 characters of it.")
 
 
-def _rotate_key(stage: DemoSetup) -> Generator[Step, Answer, None]:
+def _rotate_key(stage: DemoSetup, kernel: "DrivenKernel") -> Generator[Step, Answer, None]:
     """A new key in place of the old one, which is then deleted as in Mistral's console."""
     new, workspace = stage.sandbox.make_key(), "research"
 
     def person(prompt: str) -> Secret:
         return new if _asks_for_key(prompt) else Secret("")
 
-    with _start_kernel("starting a kernel for a rotation", stage) as kernel:
-        ran = _run_code("rotate", kernel, f"%load_ext mistral_nb\n%mistral_key rotate {workspace}", person)
-        _check("rotate", f"in place of …{stage.key.tail}" in ran.text, "the new key did not take the old one's place")
-        yield Step(f"✓ Rotated: {workspace} …{new.tail} in place of …{stage.key.tail}, without a gap.")
-        stage.sandbox.revoke(stage.key)
-        ran = _run_code("verify --old", kernel, f"%mistral_key verify {workspace} --old", None)
-        _check("verify --old", "refuses it" in ran.text, "the old key is not refused")
-        ran = _run_code("verify", kernel, f"%mistral_key verify {workspace}", None)
-        _check("verify after the rotation", "accepted" in ran.text, "the new key is not accepted")
+    ran = _run_code("rotate", kernel, f"%mistral_key rotate {workspace}", person)
+    _check("rotate", f"in place of …{stage.key.tail}" in ran.text, "the new key did not take the old one's place")
+    yield Step(f"✓ Rotated: {workspace} …{new.tail} in place of …{stage.key.tail}, without a gap.")
+    stage.sandbox.revoke(stage.key)
+    ran = _run_code("verify --old", kernel, f"%mistral_key verify {workspace} --old", None)
+    _check("verify --old", "refuses it" in ran.text, "the old key is not refused")
+    ran = _run_code("verify", kernel, f"%mistral_key verify {workspace}", None)
+    _check("verify after the rotation", "accepted" in ran.text, "the new key is not accepted")
     yield Step("✓ The old key was deleted at the API, and is refused; the new one is accepted.")
 
 
@@ -161,7 +161,6 @@ STEPS: tuple[Callable[[DemoSetup], Dialog[None]], ...] = (
     _run_second_kernel,
     _save_notebook,
     _commit_notebook,
-    _rotate_key,
 )
 
 

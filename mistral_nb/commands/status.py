@@ -169,8 +169,10 @@ def _next_step(context: Context, active: ActiveKey | None, kept: _Stored) -> str
         return context.format_command("switch" if context.in_notebook else "run -- CMD…")
     if active is None and context.in_notebook:
         return context.format_command(f"switch {usable[0]}" if len(usable) == 1 else "switch")
+    if active is None and usable:
+        return context.format_command("run WORKSPACE -- CMD…" if len(usable) > 1 else "run -- CMD…")
     if active is None:
-        return context.format_command("run -- CMD…" if usable else "login")
+        return context.format_command("login")
     return context.format_command("verify")
 
 

@@ -231,6 +231,7 @@ def test_it_leads_with_a_line_for_each_workspace_and_then_says_what_is_wrong(
     report = act(new_context("cli"), "status").report
     assert (report.title, report.exit_code) == ("2 Mistral keys stored.", 0)
     assert [row.label for row in report.rows[:2]] == ["kept: dev", "kept: prod"]
+    assert report.notes == ("Next: mistral-nb run WORKSPACE -- CMD…",)
     assert act(new_context(), "status").report.title == "2 Mistral keys stored, none is active in this process."
     environ |= {"MISTRAL_API_KEY": keys["prod"].reveal(), "MISTRAL_SA_TOKEN_PATH": "/run/token"}
     report = act(new_context("cli"), "status").report
