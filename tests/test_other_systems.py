@@ -85,7 +85,15 @@ with hold_lock_with_children(sys.argv[1], 1):
 """
 
 
-def run(system: str, environ: Env, *words: str, given: bytes = b"", code: int | None = 0, **more: str) -> str:
+def run(
+    system: str,
+    environ: Env,
+    *words: str,
+    given: bytes = b"",
+    code: int | None = 0,
+    with_errors: bool = False,
+    **more: str,
+) -> str:
     """What a child of the other system says. ``words``: a script, or -m with a module, and arguments."""
     command = [sys.executable, "-m", "support.other_system", system, *words]
     done = subprocess.run(
@@ -100,8 +108,9 @@ def run(system: str, environ: Env, *words: str, given: bytes = b"", code: int | 
     said = done.stdout.decode(more.get("PYTHONIOENCODING", "utf-8").partition(":")[0])
     warned = [line for line in done.stderr.decode("utf-8", "replace").splitlines() if "EncodingWarning" in line]
     assert not [line for line in warned if f"{PACKAGE}{os.sep}" in line]  # other packages may
-    assert code in (None, done.returncode), said + done.stderr.decode("utf-8", "replace")
-    return said
+    errors = done.stderr.decode("utf-8", "replace")
+    assert code in (None, done.returncode), said + errors
+    return said + errors if with_errors else said
 
 
 @pytest.fixture
@@ -180,7 +189,8 @@ def test_git_gets_no_key(system: str, environ: Env, kept: Key) -> None:
         git(*author, "commit", "-q", "-m", f"with {file}")
         head = git("rev-parse", "HEAD").decode().strip()
         given = f"origin\n../remote.git\nrefs/heads/main {head} refs/heads/main {'0' * 40}\n".encode()
-        said = run(system, environ, "-m", "mistral_nb", "git-filter", "--pre-push", given=given, code=code)
+        hook = ("-m", "mistral_nb", "git-filter", "--pre-push")
+        said = run(system, environ, *hook, given=given, code=code, with_errors=True)
         assert (file in said) == bool(code)
         assert kept.reveal() not in said
 
