@@ -57,6 +57,7 @@ def _run(words: list[str]) -> int:
     if words[:1] in (["scrub"], ["scan"]):
         from mistral_nb.file_scrub import fast_path
 
+        words = _name_dash_as_file(words)
         code = fast_path.run(words)
         if code is not None:
             return code
@@ -94,6 +95,14 @@ def _run_action(words: list[str]) -> int:
     report = drive(load_action(command)(context, **flags), answer, _show)
     _print_report(report, as_json=as_json)
     return report.exit_code
+
+
+def _name_dash_as_file(words: list[str]) -> list[str]:
+    """After ``--``, where pre-commit puts the names of files, ``-`` is a file, not standard input."""
+    if "--" not in words:
+        return words
+    at = words.index("--") + 1
+    return [*words[:at], *(os.path.join(os.curdir, word) if word == "-" else word for word in words[at:])]
 
 
 def _help_words(words: list[str]) -> list[str]:

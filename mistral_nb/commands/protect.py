@@ -1,15 +1,17 @@
 """`protect`: keep keys out of this repository's commits, and say which are in it already."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mistral_nb import environment, exit_codes
 from mistral_nb.command_context import Context
+from mistral_nb.command_table import CLI
 from mistral_nb.errors import MistralNbError, WrongUsage, reason
 from mistral_nb.key_records import KeyRecord, format_count, format_keys, to_json
-from mistral_nb.report import Action, Lines, Report, Row
+from mistral_nb.report import Action, Dialog, Lines, Report, Row, Step
 from mistral_nb.scanning.git_history_report import index_rows
+from mistral_nb.scanning.progress_bar import ProgressBar
 from mistral_nb.scanning.tracked_key_remedies import FILTER, format_remedy, group_by_remedy
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from mistral_nb.git.staged_keys import StagedKeys
 
 _MAX_PATHS = 8  # files named
+_AT_WORK = "Looking at this repository …"
 _LIMITS = "Other files are stored as they are. This holds for your clone alone: git's configuration is not cloned."
 _NOT_COVERED = "Configured but NOT effective: another attribute excludes new notebooks from the filter."
 
@@ -33,7 +36,6 @@ def action(
     renormalize: bool = False,
     status: bool = False,
 ) -> Action:
-    yield from ()
     environment.register_variables(context.environ)
     from mistral_nb.git import repository_protection, staged_keys
     from mistral_nb.git.run_git import Git
@@ -43,23 +45,49 @@ def action(
         raise WrongUsage(
             "--global cannot be combined with flags for a single repository.", "Remove --global or the other flag."
         )
+    yield from _show_at_work(context, _AT_WORK)  # listing many notebooks takes a while
     if status:
-        return _status_report(context, git)
+        return (yield from _status_report(context, git))
     try:
         if everywhere:
-            return _protected_all_report(repository_protection.protect_all(git, context.config.home))
+            report = _protected_all_report(repository_protection.protect_all(git, context.config.home))
+            yield from _show_at_work(context, "")
+            return report
         done = repository_protection.protect(git, context.config.home, local=local, wrap=wrap, pre_push=pre_push)
         where = repository_protection.find_repository(git)
         staged_now = staged_keys.renormalize(where.git, context.config.home) if renormalize else []
-        return _protected_report(context, where.git, done, staged_now)
+        found = yield from _find_staged_keys(context, where.git)
+        report = _protected_report(context, where.git, done, staged_now, found)
+        yield from _show_at_work(context, "")
+        return report
     except OSError as error:
         why = f"{error.filename or 'a file'}: {reason(error)}"
         raise MistralNbError(f"Protection could not be set up: {why}.", "Fix this and run the command again.") from None
 
 
-def _protected_report(context: Context, git: "Git", done: "ProtectionResult", renormalized: list[str]) -> Report:
+def _show_at_work(context: Context, text: str) -> Iterator[Step]:
+    """A line that a terminal has until the report takes its place; an empty text removes it."""
+    if context.host == CLI:
+        yield Step(f"\r{text:38}" if text else f"\r{' ' * 38}\r")
+
+
+def _find_staged_keys(context: Context, git: "Git") -> "Dialog[StagedKeys]":
     from mistral_nb.git import staged_keys
 
+    bar: ProgressBar | None = None
+    for event in staged_keys.find_staged_keys(git):
+        if isinstance(event, staged_keys.StagedKeys):
+            found = event
+        elif bar is None:
+            bar = ProgressBar(event.bytes)
+        elif context.host == CLI:
+            yield from bar.advance(event.blobs)
+    return found
+
+
+def _protected_report(
+    context: Context, git: "Git", done: "ProtectionResult", renormalized: list[str], found: "StagedKeys"
+) -> Report:
     rows = [Row("filter", "in this repository's configuration, which is not cloned", "ok")]
     for file in done.attributes:
         shared = os.path.basename(file) == ".gitattributes"
@@ -73,7 +101,6 @@ def _protected_report(context: Context, git: "Git", done: "ProtectionResult", re
     if renormalized:
         named = _format_paths(renormalized)
         rows.append(Row("removed", f"keys in {named}: staged", "ok", "Commit it: git commit -m 'Remove keys'"))
-    found = staged_keys.find_staged_keys(git)
     rows += _tracked_key_rows(context, git, found)
     rows += index_rows(context)
     return Report(
@@ -135,14 +162,15 @@ def _lines_to_add(hook: "HookPlace | None") -> tuple[str, ...]:
     return (Lines(f"For {hook.caller}{is_new}:\n\n{hook.lines}"),)
 
 
-def _status_report(context: Context, git: "Git") -> Report:
+def _status_report(context: Context, git: "Git") -> Action:
     """The current state; exit 1 if something needs to be done."""
-    from mistral_nb.git import repository_protection, staged_keys
+    from mistral_nb.git import repository_protection
     from mistral_nb.git.doctor_checks import protection_status
 
     now = protection_status(git, context.config.home)
     where = repository_protection.find_repository(git)
-    found = staged_keys.find_staged_keys(where.git)
+    found = yield from _find_staged_keys(context, where.git)
+    yield from _show_at_work(context, "")
     rows = [*now.rows, *_submodule_rows(where.git), *_tracked_key_rows(context, where.git, found), *index_rows(context)]
     bad = any(row.state in ("warn", "bad") for row in rows)
     title = "✓ Protected." if not bad else ("Protected, with problems:" if now.is_protected else "Not protected here.")

@@ -10,6 +10,7 @@ from mistral_nb.api_key import Key
 from mistral_nb.config import find_project, sets_aside
 from mistral_nb.errors import CannotClean, NotSetAside
 from mistral_nb.git import stashed_keys
+from mistral_nb.git.calling_command import find_calling_command, leaves_files
 from mistral_nb.git.run_git import BlobReader, Git, GitFailed, list_staged_entries
 from mistral_nb.git.wrapped_filter import WrappedFilter
 from mistral_nb.key_records import (
@@ -115,13 +116,15 @@ class ContentFilter:
         what = f"{path}: {format_count(removed)} removed from what git stores"
         command = stashed_keys.find_losing_command(os.environ, self._git.folder)
         if not (command and sets_aside(os.environ)):
-            stays = any(record.kept != SET_ASIDE for record in removed)  # else a stash may have begun, which takes it
+            # all of it set aside: a stash may have begun, which takes it out of the file
+            has_other = any(record.kept != SET_ASIDE for record in removed)
+            stays = has_other and not command and leaves_files(find_calling_command())
             return f"{what}{', not from your file' * stays}: {format_keys(removed)}"
         endangered = find_endangered(removed, keys, self._watchlist)
         try:
             removed = stashed_keys.set_aside(removed, endangered, self._home, os.environ)
         except NotSetAside as error:
-            if command == stashed_keys.STASH:
+            if command != stashed_keys.REBASE:
                 raise
             return f"{what}, and your file may lose it in this rebase: {format_keys(removed)}. {error.failed}"
         return ". ".join(filter(None, (f"{what}: {format_keys(removed)}", format_copies(removed))))

@@ -173,8 +173,8 @@ def list_staged_blobs(git: Git) -> dict[str, list[str]]:
     return found
 
 
-def scan_staged(git: Git, blobs: dict[str, list[str]]) -> dict[str, tuple[KeyRecord, ...]]:
-    """The keys at each path of these blobs. Raises `GitFailed` if one can't be read."""
+def scan_staged(git: Git, blobs: dict[str, list[str]]) -> Iterator[ScanProgress | dict[str, tuple[KeyRecord, ...]]]:
+    """Progress, and at the end the keys at each path of these blobs. Raises `GitFailed` if one can't be read."""
     found: dict[str, tuple[KeyRecord, ...]] = {}
     watchlist = _watchlist(git)
     for event in scan_objects(git, list(blobs)):
@@ -183,7 +183,9 @@ def scan_staged(git: Git, blobs: dict[str, list[str]]) -> dict[str, tuple[KeyRec
         if isinstance(event, ObjectFindings):
             for path in blobs[event.name]:
                 found[path] = (*found.get(path, ()), *make_records(path, event.findings, watchlist))
-    return dict(sorted(found.items()))
+        if isinstance(event, ScanProgress):
+            yield event
+    yield dict(sorted(found.items()))
 
 
 def _watchlist(git: Git) -> Watchlist:

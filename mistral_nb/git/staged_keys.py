@@ -1,10 +1,12 @@
 """Keys that are already in git's index: reported, and on request removed as a change to commit."""
 
 import os
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from mistral_nb.git import attributes, filter_config, history_scan
 from mistral_nb.git.filter_content import ContentFilter
+from mistral_nb.git.object_scanner import ScanProgress
 from mistral_nb.git.run_git import BlobReader, Git, GitFailed, list_staged_entries, split_nul
 from mistral_nb.key_records import KeyRecord
 
@@ -19,12 +21,22 @@ class StagedKeys(NamedTuple):
         return bool(self.covered or self.uncovered)
 
 
-def find_staged_keys(git: Git) -> StagedKeys:
-    """The tracked files in whose staged content there is a key. Raises `GitFailed`."""
-    found = history_scan.scan_staged(git, history_scan.list_staged_blobs(git))
+def find_staged_keys(git: Git) -> Iterator[ScanProgress | StagedKeys]:
+    """Progress, of one event a blob or more, and at the end the tracked files in whose staged content there is a key.
+
+    The first event says how many blobs there are, in the place of bytes. Raises `GitFailed`.
+    """
+    blobs = history_scan.list_staged_blobs(git)
+    yield ScanProgress(0, len(blobs))
+    found: dict[str, tuple[KeyRecord, ...]] = {}
+    for event in history_scan.scan_staged(git, blobs):
+        if isinstance(event, ScanProgress):
+            yield event
+        else:
+            found = event
     has = attributes.find_filters(git, list(found)) if found else {}
     ours = set(has.get(filter_config.NAME, ()))
-    return StagedKeys(
+    yield StagedKeys(
         {path: findings for path, findings in found.items() if path in ours},
         {path: findings for path, findings in found.items() if path not in ours},
     )
@@ -37,9 +49,11 @@ def renormalize(git: Git, home: str) -> list[str]:
     Raises `GitFailed`.
     """
     cleaning = ContentFilter(home, include_committed=True, say=_ignore_message, git=git)
+    *_, found = find_staged_keys(git)
+    paths = list(found.covered) if isinstance(found, StagedKeys) else []
     changed, sparse = [], _sparse_paths(git)
     with BlobReader(git) as blobs:
-        for entry in list_staged_entries(git, paths) if (paths := list(find_staged_keys(git).covered)) else ():
+        for entry in list_staged_entries(git, paths) if paths else ():
             data = blobs.read(entry.blob)
             if data is None:
                 raise GitFailed(f"git can't read what is staged as {entry.path}.", "Try: git fsck")

@@ -248,6 +248,19 @@ def test_a_damaged_index_is_reported_for_standard_input_too(words: tuple[str, ..
     assert b"everything shaped like a key" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["scan", "scrub"])
+def test_a_file_named_dash_is_a_file_after_two_dashes(
+    command: str, environ: dict[str, str], folder: Path, key: Key
+) -> None:
+    """As pre-commit names it."""
+    (folder / "-").write_text(holding(key.reveal()))
+    words = [SCRIPT, command, "--", "-"]
+    given = b"no key here"
+    done = subprocess.run(words, env=environ, cwd=folder, input=given, capture_output=True, timeout=60)
+    assert f"…{key.tail}".encode() in done.stdout + done.stderr
+    assert (key.reveal() in (folder / "-").read_text()) == (command == "scan")
+
+
 GIVEN = [b"", b"x\r\n\xff\xfe", b"{", b"\xef\xbb\xbf{}\n", json.dumps(notebook("x")).encode()]
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from mistral_nb.api_key import MARKER, Key
+from mistral_nb.command_context import Context
 from mistral_nb.errors import WrongUsage
 from mistral_nb.git import filter_config
 from mistral_nb.git.filter_config import ATTRIBUTES_LINE
 from mistral_nb.git.repository_protection import FilterConflict, NoRepository
+from support.commands import act
 from support.git_repos import Repo, notebook, uses
 from support.keys import make_key
 
@@ -114,6 +116,15 @@ def test_one_shot_commands_do_what_the_process_does(repo: Repo, key: Key) -> Non
     (repo.path / "nb.ipynb").unlink()
     repo.git("checkout", "-q", "--", ".")
     assert repo.read("nb.ipynb") == stored
+
+
+def test_a_terminal_is_told_at_once_that_it_is_at_work(bare: Repo) -> None:
+    for status in (False, True):
+        first, *_, last = bare.protect(status=status).steps
+        assert first.startswith("\rLooking at this repository")
+        assert last.strip() == ""
+        with_magic = Context(host="magic", environ=bare.env, folder=str(bare.path))
+        assert act(with_magic, "protect", status=status).steps == []
 
 
 def test_outside_a_repository_it_says_so(env: dict[str, str], tmp_path: Path) -> None:

@@ -55,6 +55,40 @@ def test_git_add_and_a_commit_set_nothing_aside(repo: Repo, key: Key) -> None:
     assert list_aside(repo) == {}
 
 
+def test_a_switch_that_merges_sets_the_key_aside(repo: Repo, key: Key) -> None:
+    repo.git("switch", "-q", "-c", "other")
+    repo.write(NAME, notebook("1 + 1", "3 + 3"))
+    repo.commit("differs")
+    repo.git("switch", "-q", "main")
+    data = notebook("1 + 1", "2 + 2", uses(key))
+    repo.write(NAME, data)
+    refused = repo.run("switch", "-m", "other", MISTRAL_NB_PASSPHRASE_FILE="/none")
+    assert refused.returncode != 0
+    assert repo.read(NAME) == data
+    assert repo.git("branch", "--show-current") == "main\n"
+    done = repo.run("-c", "core.quotePath=false", "switch", "-m", "other")
+    assert done.returncode == 0, done.stderr
+    assert key.reveal().encode() not in repo.read(NAME), "the control: git put its own version there"
+    assert key in list_aside(repo)
+    assert f"Set aside: …{key.tail}" in done.stderr
+    assert "not from your file" not in done.stderr
+
+
+def test_an_autostash_sets_the_key_aside(repo: Repo, key: Key) -> None:
+    repo.git("switch", "-q", "-c", "other")
+    repo.write("other.txt", b"1")
+    repo.commit("differs")
+    repo.git("switch", "-q", "main")
+    repo.write("main.txt", b"1")
+    repo.commit("differs too")
+    repo.write(NAME, notebook("1 + 1", uses(key)))
+    done = repo.run("rebase", "--autostash", "other")
+    assert done.returncode == 0, done.stderr
+    assert key.reveal().encode() not in repo.read(NAME)
+    assert list(list_aside(repo)) == [key]
+    assert "not from your file" not in done.stderr.partition("Set aside")[2]
+
+
 def test_without_a_store_the_stash_fails_and_the_file_is_unchanged(repo: Repo, key: Key) -> None:
     del repo.env["MISTRAL_NB_PASSPHRASE_FILE"]
     data = notebook("1 + 1", uses(key))
