@@ -163,7 +163,10 @@ def test_the_action_s_inputs_do_what_they_say(runner: Runner, repo: Repo, revoke
     assert runner.github(repo, paths="old.json\na $(touch ran);b.ipynb", sarif="").returncode == 1
     assert runner.github(repo, paths="old.json", **{"git-history": "HEAD..HEAD"}, sarif="").returncode == 0
     assert runner.github(repo, paths="gone.py", **{"git-history": "false"}, sarif="").returncode == 3
-    assert runner.github(repo, sarif="gone/x.sarif", **{"git-history": "false"}, baseline="old.json").returncode == 3
+    assert runner.github(repo, paths="gone.py", sarif="").returncode == 3, "of two scans the worst counts"
+    (repo.path / "folder.sarif").mkdir()
+    for place in ("gone/x.sarif", "folder.sarif"):
+        assert runner.github(repo, sarif=place, **{"git-history": "false"}, baseline="old.json").returncode == 3
     assert not (repo.path / "ran").exists()
 
 
@@ -182,6 +185,29 @@ def test_the_template_for_gitlab_leaves_a_report(runner: Runner, repo: Repo, rev
     for words in ("", "--git-history"):
         runner.run(f"mistral-nb scan {words} --baseline old.json --update-baseline", repo)
     assert runner.gitlab(repo, MISTRAL_NB_OPTIONS="--baseline old.json").returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "file", "typo"),
+    [
+        ("github-actions", "action.yml", ("using: composite", "using: composit")),
+        ("gitlab-ci", "templates/mistral-keys.yml", ("  script:", "  scripts:")),
+    ],
+)
+def test_they_follow_the_schemas_of_github_and_gitlab(
+    kind: str, file: str, typo: tuple[str, str], tmp_path: Path
+) -> None:
+    text = (ROOT / file).read_text(encoding="utf-8")
+    words = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{kind}"]
+    words += ["--data-transform", "gitlab-ci"] if kind == "gitlab-ci" else []
+    (tmp_path / "as it is.yml").write_text(text)
+    (tmp_path / "wrong.yml").write_text(text.replace(*typo))
+    codes = {
+        each.stem: subprocess.run([*words, str(each)], capture_output=True, timeout=60).returncode
+        for each in tmp_path.glob("*.yml")
+    }
+    assert codes == {"as it is": 0, "wrong": 1}
 
 
 @pytest.mark.slow
