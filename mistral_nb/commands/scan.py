@@ -50,7 +50,7 @@ def action(
         told = old.update(told, watchlist, is_complete=report.exit_code != exit_codes.INCOMPLETE)
     else:
         told = old.apply(told, watchlist)
-    report = scan_conclusion.conclude(report, told, found_keys.NameMask(told.findings, watchlist))
+    report = scan_conclusion.conclude(report, told, _mask_names(told, watchlist))
     return output_formats.deliver(context, report, started, output_format, output)
 
 
@@ -92,6 +92,10 @@ def _object_name(finding: ScanFinding) -> str:
     return str(finding.more.get("blob") or finding.record.file.rpartition(" ")[2])
 
 
+def _mask_names(told: Conclusion, watchlist: Watchlist) -> found_keys.NameMask:
+    return found_keys.NameMask((finding.record for finding in told.findings), watchlist)
+
+
 class _OldFindings(NamedTuple):
     """The baseline of a scan, read; ``path`` is None where none was named."""
 
@@ -113,7 +117,7 @@ class _OldFindings(NamedTuple):
     def update(self, told: Conclusion, watchlist: Watchlist, *, is_complete: bool) -> Conclusion:
         """Write the findings that may be silenced, and note which of this machine's own keys are among them."""
         path = self.path or ""
-        masked = found_keys.NameMask(told.findings, watchlist).findings(told.findings)
+        masked = _mask_names(told, watchlist).findings(told.findings)
         complete = is_complete and not told.problems
         new = baseline_file.make_baseline(masked, self.baseline, self.scope, watchlist, is_complete=complete)
         try:

@@ -54,13 +54,20 @@ def format_removal_warning(outcome: FileResult) -> str:
     return one_line(f"{display_name(outcome.path)}: removing; not in any store: {format_keys(lost)}")
 
 
-def format_summary(files: int, outcomes: Sequence[FileResult], *, write: bool) -> str:
-    """The summary: how many files and keys. A key counts once, in however many files it is."""
+def count_searched(outcomes: Iterable[FileResult]) -> int:
+    """How many files were read: all with a finding, and all without a problem."""
+    return sum(bool(outcome.removed or outcome.left or not outcome.problem) for outcome in outcomes)
+
+
+def format_summary(outcomes: Sequence[FileResult], *, write: bool) -> str:
+    """The summary: what could not be read, then how many files were, and the keys. A key counts once, in however many
+    files it is."""
     removed = [record for outcome in outcomes for record in outcome.removed]
     found = [*removed, *(record for outcome in outcomes for record in outcome.left)]
     problems = sum(bool(outcome.problem) for outcome in outcomes)
     unread = f"{plural(problems, 'file')} could not be {'cleaned' if write else 'read'}"
-    if problems >= files and not found:
+    files = count_searched(outcomes)
+    if problems and not files:
         return f"{unread}."
     parts = [f"{plural(files, 'file')}: {format_count(found) if found else 'no key'} found"]
     if found:

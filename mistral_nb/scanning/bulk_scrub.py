@@ -16,6 +16,7 @@ from mistral_nb.errors import Cancelled, WrongUsage, reason
 from mistral_nb.key_records import keys_to_json, to_json
 from mistral_nb.report import Dialog, Step
 from mistral_nb.scanning.file_discovery import BINARY, LARGE, PLURALS, find_files, is_binary_file, is_notebook
+from mistral_nb.scanning.found_keys import NameMask
 from mistral_nb.scanning.progress_bar import ProgressBar
 from mistral_nb.scanning.scan_findings import ScanReport, make_findings
 from mistral_nb.watchlist import Watchlist, build_watchlist
@@ -102,7 +103,9 @@ def process_files(context: Context, paths: Sequence[str], *, write: bool, only_n
             raise WrongUsage("'-' cannot be combined with other paths.", "Give either - or paths.")
         return (yield from _process_stdin(context, write))
     found = _collect_jobs(paths, write=write, only_notebooks=only_notebooks)
-    yield from (Step(removal_summary.format_line(outcome, write=write)) for outcome in found.outcomes)
+    watchlist = build_watchlist(context.folder, environ=context.environ)
+    for outcome in found.outcomes:
+        yield Step(_hide_keys(removal_summary.format_line(outcome, write=write), outcome, watchlist))
     try:
         yield from _process_jobs(context, found)
     except KeyboardInterrupt:
@@ -111,7 +114,15 @@ def process_files(context: Context, paths: Sequence[str], *, write: bool, only_n
         ) from None
     place = {job.path: number for number, job in enumerate(found.jobs)}
     found.outcomes.sort(key=lambda outcome: place.get(outcome.path, -1))
-    return _make_report(found, write)
+    report = _make_report(found, write)
+    if not write:  # `scan` opens the files once more, by their names
+        return report
+    return NameMask((finding.record for finding in report.findings), watchlist).report(report)
+
+
+def _hide_keys(text: str, outcome: FileResult, watchlist: Watchlist) -> str:
+    """A text on a file: the file's name may hold a key."""
+    return NameMask((*outcome.removed, *outcome.left), watchlist).text(text)
 
 
 def _process_stdin(context: Context, write: bool) -> Dialog[ScanReport]:
@@ -184,14 +195,16 @@ def _process_jobs(context: Context, found: FilesFound) -> Steps:
     for job, result in _run_jobs(jobs, watchlists):
         outcome = result
         if outcome.needs_warning:
-            yield from bar.print_line(removal_summary.format_removal_warning(outcome))
+            warning = removal_summary.format_removal_warning(outcome)
+            yield from bar.print_line(_hide_keys(warning, outcome, watchlists[os.path.dirname(job.path)]))
             outcome = _process_file(job, watchlists, warns_first=False)
         if not job.write:
             if outcome.removed:
                 found.cleanable.add(outcome.path)
             outcome = outcome._replace(removed=(), left=(*outcome.removed, *outcome.left))
         if job.write or outcome.problem:
-            yield from bar.print_line(removal_summary.format_line(outcome, write=job.write))
+            line = removal_summary.format_line(outcome, write=job.write)
+            yield from bar.print_line(_hide_keys(line, outcome, watchlists[os.path.dirname(job.path)]))
         found.outcomes.append(outcome)
         yield from bar.advance(job.size)
     yield from bar.clear()
@@ -287,11 +300,11 @@ def _make_report(found: FilesFound, write: bool) -> ScanReport:
             *(() if write else map(removal_summary.format_finding, records)),
             *removal_summary.format_counted_files(counted, found.cleanable),
             *removal_summary.format_passed_over(found.passed_over, PLURALS),
-            removal_summary.format_summary(len(found.jobs), outcomes, write=write),
+            removal_summary.format_summary(outcomes, write=write),
         ),
         exit_code=removal_summary.exit_code(outcomes, write=write),
         data={
-            "files": len(found.jobs),
+            "files": removal_summary.count_searched(outcomes),
             "findings": [to_json(record) for record in records],
             "keys": keys_to_json(records),
             "passed_over": [{"path": p, "reason": why} for why, paths in found.passed_over.items() for p in paths],

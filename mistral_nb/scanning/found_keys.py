@@ -3,15 +3,17 @@
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from mistral_nb.api_key import Key
 from mistral_nb.bounded_read import read_with_status
 from mistral_nb.command_context import Context
+from mistral_nb.key_records import KeyRecord
 from mistral_nb.redaction.findings import KNOWN, REMEMBERED
 from mistral_nb.redaction.redact import redact, redact_text, redact_values
 from mistral_nb.report import Dialog, Step
-from mistral_nb.scanning.scan_findings import LIVE, NOT_ASKED, REFUSED, ScanFinding, sort_live_first
+from mistral_nb.scanning.scan_findings import LIVE, NOT_ASKED, REFUSED, ScanFinding, ScanReport, sort_live_first
 from mistral_nb.storage import index
 from mistral_nb.watchlist import Watchlist
 from mistral_nb.wording import plural
@@ -29,24 +31,24 @@ class Asked(NamedTuple):
     problem: str = ""
 
 
-def watch_for_found(findings: Iterable[ScanFinding], watchlist: Watchlist) -> Watchlist:
+def watch_for_found(records: Iterable[KeyRecord], watchlist: Watchlist) -> Watchlist:
     """A watchlist by which everything that was found is found again, as a key that is remembered."""
     here = {entry.fingerprint for entry in watchlist.remembered}
-    found = {
-        one.record.fingerprint: index.RememberedKey(
-            one.record.fingerprint, _LENGTH, one.record.tail, index.LIVE, "", True
-        )
-        for one in findings
-        if one.record.fingerprint and one.record.fingerprint not in here
-    }
-    return Watchlist(known=watchlist.known, remembered=(*watchlist.remembered, *found.values()))
+    tails = {one.fingerprint: one.tail for one in records if one.fingerprint}
+    found = (
+        index.RememberedKey(fingerprint, _LENGTH, tail, index.LIVE, "", True)
+        for fingerprint, tail in tails.items()
+        if fingerprint not in here
+    )
+    return Watchlist(known=watchlist.known, remembered=(*watchlist.remembered, *found))
 
 
 class NameMask:
-    """Takes the found keys, and those that are known here, out of the names of files and of what is in them."""
+    """Takes the keys of ``records``, and those known or remembered here, out of names and of what is in them."""
 
-    def __init__(self, findings: Sequence[ScanFinding], watchlist: Watchlist) -> None:
-        self._watched = watch_for_found(findings, watchlist) if findings else None
+    def __init__(self, records: Iterable[KeyRecord], watchlist: Watchlist) -> None:
+        watched = watch_for_found(records, watchlist)
+        self._watched = watched if watched.known or watched.remembered else None
         self._masked: dict[str, str] = {}
 
     def text(self, text: str) -> str:
@@ -62,7 +64,16 @@ class NameMask:
             for one in findings
         )
 
-    def values(self, values: Any) -> Any:
+    def report(self, report: ScanReport) -> ScanReport:
+        return replace(
+            report,
+            rows=tuple(row._replace(value=self.text(row.value)) for row in report.rows),
+            notes=tuple(map(self.text, report.notes)),
+            data=self._hide_in_values(report.data),
+            findings=self.findings(report.findings),
+        )
+
+    def _hide_in_values(self, values: Any) -> Any:
         """JSON-like values."""
         return values if self._watched is None else redact_values(values, self._watched, tiers=_NAMED_BY)[0]
 
@@ -96,7 +107,7 @@ def read_work_file(folder: str | None, finding: ScanFinding) -> bytes:
 
 def _collect_keys(findings: Sequence[ScanFinding], watchlist: Watchlist, read: Reader) -> dict[str, Key]:
     """By fingerprint, in the order of the findings. Each file is read once at most, and no more than are needed."""
-    watched = watch_for_found(findings, watchlist)
+    watched = watch_for_found((one.record for one in findings), watchlist)
     keys = {secret.fingerprint: secret for secret in watchlist.known if isinstance(secret, Key)}
     wanted: dict[str, Key] = {}
     for finding in findings:

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from mistral_nb.git.run_git import Git
 
 _ALL = "--all"  # a range of git's: every reference
+_ADVICE = (
+    "1. Revoke: treat any key that was ever pushed as leaked. mistral-nb revoke WORKSPACE.",
+    "2. To remove it from the history as well: mistral-nb scan --git-history --replacement-file FILE",
+    "   writes what git filter-repo needs, and tells how. It rewrites commits: everyone clones again.",
+)
 _OBJECT = re.compile(r"[0-9a-f]{40,64}")
 
 
@@ -48,15 +53,19 @@ def action(context: Context, revisions: str = "", replacement_file: str | None =
             Row("shallow", "this is a shallow clone; older commits are missing", "warn", "git fetch --unshallow")
         )
     rows += _partly_read_rows(result)
-    notes = list(_next_steps(git, result.findings, replacement_file))
+    advice = _ADVICE if result.findings else ()
+    notes: tuple[str, ...] = ()
+    if replacement_file is not None:  # asked for, so told whether or not a baseline has the findings
+        notes, advice = (*advice[:1], *_write_replacements(git, replacement_file, result.findings)), ()
     size = f"{plural(result.blobs, 'blob')}, {result.bytes / 1e6:.1f} MB"
     return ScanReport(
         f"{size}: {count_places(keys) if keys else 'no key'} found.",
         tuple(rows),
-        tuple(notes),
+        notes,
         exit_code=exit_codes.INCOMPLETE if result.unreadable else exit_codes.FINDING if keys else exit_codes.OK,
         data=_json_data(result, keys),
         findings=make_findings((one.record, _commit_data(one)) for one in result.findings),
+        advice=advice,
     )
 
 
@@ -139,16 +148,6 @@ def _scan(git: "Git", wanted: CiRange | tuple[str, ...]) -> "Dialog[HistoryScan]
     if bar:
         yield from bar.clear()
     return result
-
-
-def _next_steps(git: "Git", found: "Sequence[HistoryFinding]", replacement_file: str | None) -> Iterator[str]:
-    if found:
-        yield "1. Revoke: treat any key that was ever pushed as leaked. mistral-nb revoke WORKSPACE."
-    if replacement_file is not None:
-        yield from _write_replacements(git, replacement_file, found)
-    elif found:
-        yield "2. To remove it from the history as well: scan --git-history --replacement-file FILE writes what git"
-        yield "   filter-repo needs, and tells how. It rewrites commits: everyone clones again."
 
 
 def _write_replacements(git: "Git", path: str, found: "Sequence[HistoryFinding]") -> Iterator[str]:

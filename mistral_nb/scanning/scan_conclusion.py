@@ -48,15 +48,17 @@ def conclude(report: ScanReport, told: Conclusion, mask: NameMask) -> ScanReport
     notes = [note for note in report.notes if note not in gone]
     summary = [] if report.title else notes[-1:]  # of files it is the last line, of a history the title
     before = notes[: len(notes) - len(summary)]
-    more = (*_answer_notes(told), *_baseline_notes(silenced, told), *told.problems, *told.notes)
-    return replace(
+    advice = report.advice if counted else ()
+    more = (*advice, *_answer_notes(told), *_baseline_notes(silenced, told), *told.problems, *told.notes)
+    concluded = replace(
         report,
-        rows=tuple(row._replace(value=mask.text(row.value)) for row in report.rows if row.label not in labels),
-        notes=tuple(map(mask.text, (*before, *more, *summary))),
+        rows=tuple(row for row in report.rows if row.label not in labels),
+        notes=(*before, *more, *summary),
         exit_code=code,
-        data=mask.values({**report.data, "findings": [finding_to_json(finding) for finding in told.findings]}),
-        findings=mask.findings(told.findings),
+        data={**report.data, "findings": [finding_to_json(finding) for finding in told.findings]},
+        findings=told.findings,
     )
+    return mask.report(concluded)
 
 
 def _row_labels(findings: Iterable[ScanFinding]) -> set[str]:

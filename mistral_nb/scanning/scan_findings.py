@@ -52,9 +52,10 @@ class ScanFinding(NamedTuple):
 
 @dataclass(frozen=True)
 class ScanReport(Report):
-    """A scan's report, with its findings."""
+    """A scan's report, with its findings. ``advice``: notes that hold only where a finding counts."""
 
     findings: tuple[ScanFinding, ...] = field(default=(), kw_only=True)
+    advice: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 def make_findings(found: Iterable[tuple[KeyRecord, Mapping[str, Any]]]) -> tuple[ScanFinding, ...]:

@@ -15,6 +15,7 @@ from mistral_nb.api_key import Key
 from mistral_nb.errors import WrongUsage
 from mistral_nb.report import as_json
 from mistral_nb.scanning import bulk_scrub, file_discovery
+from mistral_nb.storage.index import Index
 from support.commands import act
 from support.jupyter_servers import notebook
 from support.keys import make_key, make_text
@@ -302,9 +303,45 @@ def test_an_unreadable_file_is_reported_and_the_others_continue(new_context: Any
     assert acted.report.exit_code == 3
     assert "gone.ipynb: could not be read: No such file or directory" in acted.shown
     assert "pipe.ipynb: could not be read: it is not a regular file" in acted.shown
-    assert "2 files could not be read; 3 files: 1 key found in 1 file." in acted.shown
+    assert "2 files could not be read; 1 file: 1 key found in 1 file." in acted.shown
+    assert acted.report.data["files"] == 1
     alone = scan(new_context, folder / "gone.ipynb")
     assert summary(alone) == "1 file could not be read."
+    (folder / "a.ipynb").write_text(holding("nothing"))
+    clean = scan(new_context, folder / "a.ipynb", folder / "gone.ipynb")
+    assert clean.steps == [f"{folder / 'gone.ipynb'}: could not be read: No such file or directory"]
+    assert summary(clean) == "1 file could not be read; 1 file: no key found."
+    assert clean.report.exit_code == 3
+
+
+def test_a_folder_without_files_was_read(new_context: Any, folder: Path) -> None:
+    acted = scan(new_context, folder)
+    assert (summary(acted), acted.report.exit_code) == ("0 files: no key found.", 0)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+@pytest.mark.parametrize("kind", ["remembered", "known"])
+def test_a_name_s_key_is_hidden_where_no_file_holds_it(
+    kind: str, new_context: Any, environ: dict[str, str], folder: Path
+) -> None:
+    key = make_key()
+    if kind == "remembered":
+        Index(environ["MISTRAL_NB_HOME"]).remember(key)
+    else:
+        environ["MISTRAL_API_KEY"] = key.reveal()
+    (folder / f"x {key.reveal()}.bin").write_bytes(b"\0\1")
+    os.mkfifo(folder / f"pipe {key.reveal()}.ipynb")
+    named = folder / f"gone {key.reveal()}.py"
+    acted = act(new_context("cli", folder=str(folder)), "scan", paths=[str(folder), str(named)])
+    assert acted.report.exit_code == 3
+    assert {entry["reason"] for entry in acted.report.data["passed_over"]} == {
+        "binary file",
+        "pipe, socket or device",
+    }
+    assert "gone " in acted.steps[0]
+    for text in (acted.shown, as_json(acted.report)):
+        assert key.reveal()[:15] not in text
+    assert key.reveal()[:15] in " ".join(os.listdir(folder)), "the search finds it"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")

@@ -19,7 +19,7 @@ from mistral_nb.api_key import MARKER, Key
 from mistral_nb.bounded_read import read_with_status
 from mistral_nb.file_scrub import fast_path
 from mistral_nb.file_scrub.clean_file import CleanOptions, FileChanged, _write_back, clean_file
-from mistral_nb.report import Step
+from mistral_nb.report import Step, as_json
 from mistral_nb.scanning.progress_bar import ProgressBar
 from mistral_nb.storage.index import Index
 from mistral_nb.watchlist import Watchlist
@@ -518,6 +518,20 @@ def test_a_folder_means_its_notebooks_and_other_files_with_keys_are_counted(
     assert key.reveal() not in (folder / "app.py").read_text()
     assert (folder / ".env").read_text() == text
     assert (acted.report.exit_code, "other file" in acted.shown) == (1, False)
+
+
+@pytest.mark.parametrize("suspected", [False, True])
+def test_a_name_s_key_is_hidden_in_every_line(suspected: bool, new_context: Any, key: Key, folder: Path) -> None:
+    """Also of a key that only the file itself tells of."""
+    text = make_text() if suspected else key.reveal()
+    code = f'client = Mistral(api_key="{text}")'
+    (folder / f"{text}.ipynb").write_text(json.dumps(notebook(code)))
+    (folder / f"{text}.py").write_text(f"{code}\n")
+    acted = scrub(new_context, folder)
+    assert any(".ipynb: 1 key removed" in step for step in acted.steps)
+    assert "1 other file holds a key and was not changed" in acted.shown
+    assert text[:15] not in acted.shown + as_json(acted.report)
+    assert text[:15] in " ".join(os.listdir(folder)), "the search finds it"
 
 
 def test_all_is_proposed_only_where_it_removes_something(new_context: Any, key: Key, folder: Path) -> None:

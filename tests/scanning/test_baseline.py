@@ -154,10 +154,11 @@ def test_files_and_history_have_their_parts(new_context: Any, tmp_path: Path, fi
     (repo.path / "1.py").unlink()
     repo.commit()
 
-    def run(**flags: Any) -> Report:
+    def run(baseline: str | None = file, **flags: Any) -> Report:
         context = new_context("cli", environ=repo.env, folder=str(repo.path))
-        return act(context, "scan", paths=[], baseline=file, git_history="", **flags).report
+        return act(context, "scan", paths=[], baseline=baseline, git_history="", **flags).report
 
+    assert "1. Revoke" in str(run(baseline=None))
     assert run(update_baseline=True).exit_code == 0
     scan_in(new_context, repo.path, environ=repo.env, baseline=file, update_baseline=True)
     document = json.loads(Path(file).read_text())
@@ -165,6 +166,9 @@ def test_files_and_history_have_their_parts(new_context: Any, tmp_path: Path, fi
     old = run()
     assert old.exit_code == 0
     assert old.rows == ()
+    assert old.notes == ("2 findings in the baseline, not listed.",)
+    asked = str(run(replacement_file=str(tmp_path / "texts")))
+    assert all(step in asked for step in ("1. Revoke", "2. ", "3. Scan again"))
     repo.write("3.py", SOURCE.format(make_key().reveal()).encode())
     repo.commit()
     new = run()
