@@ -25,6 +25,7 @@ BEHAVIOURS = {  # what no one module does: a line for each file
     "commands/test_uninstall_with_keyring": "uninstall with a real keyring",
     "commands/test_killed": "kill -9 for the real command line",
     "commands/test_remembered_variables": "which commands remember the key in their own variables",
+    "commands/test_scan_advice": "what reports of scan and scrub advise, typed as it is said",
     "commands/test_scrub_ipython_history": "scrub --ipython-history, and what doctor says of it",
     "commands/test_without_admin": "every command without mistral_nb.admin",
     "docs/test_attribution": "what docs/attribution offers to other scanners",

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mistral_nb import exit_codes
+from mistral_nb.api.console_pages import OWN_KEYS_URL
 from mistral_nb.command_context import Context
 from mistral_nb.errors import Cancelled, WrongUsage
 from mistral_nb.key_records import format_count, format_file_place, format_places, format_tail, to_json
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 _ALL = "--all"  # a range of git's: every reference
 _ADVICE = (
-    "1. Revoke: treat any key that was ever pushed as leaked. mistral-nb revoke WORKSPACE.",
+    f"1. Revoke: treat any key that was ever pushed as leaked. mistral-nb revoke WORKSPACE, or {OWN_KEYS_URL}",
     "2. To remove it from the history as well: mistral-nb scan --git-history --replacement-file FILE",
     "   writes what git filter-repo needs, and tells how. It rewrites commits: everyone clones again.",
 )
