@@ -49,8 +49,9 @@ def _make_scan(facts: ReportFacts) -> dict[str, Any]:
 
 def _make_vulnerability(finding: ScanFinding, facts: ReportFacts) -> dict[str, Any]:
     record, in_history = finding.record, "blob" in finding.more
+    name = name_from_root(record, facts, is_in_history=in_history)
     location: dict[str, Any] = {
-        "file": name_from_root(record, facts, is_in_history=in_history),
+        "file": name.encode("utf-8", "backslashreplace").decode(),  # not every byte of a name is text
         "commit": {"sha": finding.commit or _NO_COMMIT},
     }
     if record.line:

@@ -151,6 +151,21 @@ def test_a_name_adds_no_line_and_no_command(output_format: str, folder: Path, en
         assert finding["location"]["file"] == HOSTILE
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a name is text")
+@pytest.mark.parametrize("output_format", FORMATS)
+def test_a_name_whose_bytes_are_no_text_is_told_in_every_format(
+    output_format: str, new_context: Any, folder: Path, tmp_path: Path
+) -> None:
+    (folder / os.fsdecode(b"odd \xff.py")).write_text(SOURCE.format(make_key().reveal()))
+    output = tmp_path / "out"
+    acted = scan_in(new_context, folder, output_format=output_format, output=str(output))
+    assert acted.report.exit_code == 1
+    told = output.read_text(encoding="utf-8")
+    if output_format == "gitlab":  # no half of a pair: not every reader of JSON takes one
+        told = json.loads(told)["vulnerabilities"][0]["location"]["file"].encode("utf-8").decode()
+    assert ("odd%20%FF.py" if output_format == "sarif" else "odd \\udcff.py") in told
+
+
 def test_places_count_from_the_top_of_the_repository(folder: Path, environ: dict[str, str]) -> None:
     subprocess.run(["git", "init", "-q", str(folder)], check=True)
     (folder / "deep").mkdir()
