@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from mistral_nb import environment, exit_codes
@@ -38,6 +38,7 @@ def action(
 
     started, scope = context.now(), FILES if git_history is None else HISTORY
     environment.register_variables(context.environ)
+    _check_output(output, [*paths, *([baseline] if baseline else [])])
     old = _OldFindings.open(context, baseline, scope, updates=update_baseline)
     if verify:
         yield from host_consent.confirm_host(context)
@@ -52,6 +53,12 @@ def action(
         told = old.apply(told, watchlist)
     report = scan_conclusion.conclude(report, told, _mask_names(told, watchlist))
     return output_formats.deliver(context, report, started, output_format, output)
+
+
+def _check_output(output: str | None, read: Iterable[str]) -> None:
+    """A report takes the place of no file that this scan reads by name. Raises `WrongUsage`."""
+    if output and os.path.isfile(output) and os.path.realpath(output) in map(os.path.realpath, read):
+        raise WrongUsage("--output names a file that is to be read.", "Give the report another name.")
 
 
 def _scan(

@@ -25,6 +25,7 @@ FILES, HISTORY = "files", "history"  # a scan of files, and one of git's history
 VERSION = 1
 _ID = re.compile(r"[0-9a-f]{32}:[1-9][0-9]{0,8}")
 _READABLE = 0o644
+_OTHER_NAME = "Name another file: with --update-baseline it is written."
 Entry = dict[str, Any]
 Accepted = Mapping[str, int]  # by key id: how many of the key's places this person accepted on this machine
 
@@ -44,18 +45,17 @@ EMPTY = Baseline({}, {})
 
 def read_baseline(path: str) -> Baseline:
     """Raises `WrongUsage` where there is none, or the file is no baseline."""
-    update = "Write one: add --update-baseline."
     try:
         document = load_json(read_file(path, MAX_OWN_FILE))
         if document["version"] != VERSION:
             raise ValueError("version")
         return Baseline(_parse_entries(document[FILES]), _parse_entries(document[HISTORY]))
     except FileNotFoundError:
-        raise WrongUsage(f"There is no baseline {path}.", update) from None
+        raise WrongUsage(f"There is no baseline {path}.", "Write one: add --update-baseline.") from None
     except OSError as error:
-        raise WrongUsage(f"The baseline {path} can't be read: {reason(error)}.", update) from None
+        raise WrongUsage(f"The baseline {path} can't be read: {reason(error)}.", _OTHER_NAME) from None
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise WrongUsage(f"{path} is no baseline that this version reads.", update) from None
+        raise WrongUsage(f"{path} is no baseline that this version reads.", _OTHER_NAME) from None
 
 
 class Applied(NamedTuple):

@@ -81,5 +81,5 @@ def _baseline_notes(silenced: Sequence[ScanFinding], told: Conclusion) -> list[s
         notes.append(f"{plural(len(silenced), 'finding')} in the baseline, not listed.")
     if told.insisted:
         tails = ", ".join(dict.fromkeys(format_tail(finding.record) for finding in told.insisted))
-        notes.append(f"The baseline cannot silence {tails}: in use here, or Mistral accepts it, or it was not you.")
+        notes.append(f"The baseline cannot silence {tails}: in use here, accepted by Mistral, or not added by you.")
     return notes

@@ -129,6 +129,12 @@ def test_in_ci_everything_is_read_as_the_report_tells(repo: Repo) -> None:
     ("wrong", "advice", "right"),
     [
         ("--baseline old.json", "Write one: add --update-baseline.", "--baseline old.json --update-baseline"),
+        (
+            "--baseline app.py",
+            "Name another file: with --update-baseline it is written.",
+            "--baseline old.json --update-baseline",
+        ),
+        ("app.py --output app.py", "Give the report another name.", "app.py --output report.txt"),
         ("--update-baseline", "Name the file: --baseline FILE.", "--update-baseline --baseline FILE"),
         ("--replacement-file ../texts", "Add --git-history.", "--replacement-file ../texts --git-history"),
         ("--git-history=--all app.py", "Give either --git-history or paths.", "app.py"),

@@ -12,6 +12,7 @@ import pytest
 
 from mistral_nb.api_key import Key
 from mistral_nb.command_table import SCAN_FORMATS
+from mistral_nb.errors import WrongUsage
 from mistral_nb.storage.index import Index
 from support.commands import act
 from support.git_repos import Repo, git_environment
@@ -104,6 +105,18 @@ def test_a_report_that_cannot_be_written_makes_the_scan_incomplete(
     assert acted.report.exit_code == 3
     assert "The report was not written" in acted.shown
     assert f"…{key.tail}" in acted.shown
+
+
+def test_a_report_takes_the_place_of_no_file_that_is_read(new_context: Any, folder: Path) -> None:
+    (folder / "a.py").write_text(SOURCE.format(make_key().reveal()))
+    source, old = str(folder / "a.py"), str(folder / "old.json")
+    (folder / "link").symlink_to("a.py")
+    scan_in(new_context, source, baseline=old, update_baseline=True)
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    for output in (source, str(folder / "link"), f"{folder}/./old.json"):
+        with pytest.raises(WrongUsage, match="is to be read"):
+            scan_in(new_context, source, baseline=old, update_baseline=True, output=output)
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
 
 
 def test_a_pipe_as_output_is_written_to_and_stays(folder: Path, environ: dict[str, str]) -> None:
