@@ -59,10 +59,7 @@ class NameMask:
         return self._masked[text]
 
     def findings(self, findings: Iterable[ScanFinding]) -> tuple[ScanFinding, ...]:
-        return tuple(
-            one._replace(record=one.record._replace(file=self.text(one.record.file), path=self.text(one.record.path)))
-            for one in findings
-        )
+        return tuple(map(self._hide_in_finding, findings))
 
     def report(self, report: ScanReport) -> ScanReport:
         return replace(
@@ -72,6 +69,12 @@ class NameMask:
             data=self._hide_in_values(report.data),
             findings=self.findings(report.findings),
         )
+
+    def _hide_in_finding(self, finding: ScanFinding) -> ScanFinding:
+        record = finding.record
+        hidden = record._replace(file=self.text(record.file), path=self.text(record.path))
+        more = {name: self.text(value) if isinstance(value, str) else value for name, value in finding.more.items()}
+        return finding._replace(record=hidden, more=more)  # an author's name may hold a key
 
     def _hide_in_values(self, values: Any) -> Any:
         """JSON-like values."""

@@ -225,11 +225,12 @@ def test_a_link_in_a_report_s_place_is_followed(folder: Path, environ: dict[str,
 
 @pytest.fixture
 def history(tmp_path: Path, placed: Key) -> Repo:
-    """A history with the key in a file, its name, a message and a branch; the working tree has none."""
+    """A history with the key in a file, its name, a message, an author and a branch; the working tree has none."""
     need("git")
     repo = Repo(tmp_path / "repo", git_environment(tmp_path))
     repo.write(f"x {placed.reveal()}.py", SOURCE.format(placed.reveal()).encode())
     repo.commit(f"mistral key {placed.reveal()}")
+    repo.git("commit", "-q", "--amend", "--no-edit", f"--author=x {placed.reveal()} <a@example.com>")
     repo.git("branch", f"topic-{placed.reveal()}")
     repo.git("rm", "-q", "-r", ".")
     repo.git("commit", "-q", "-m", "gone")
@@ -238,7 +239,7 @@ def history(tmp_path: Path, placed: Key) -> Repo:
 
 @pytest.mark.slow_except("sarif")
 @pytest.mark.parametrize("output_format", FORMATS)
-@pytest.mark.parametrize("placed", ["remembered"], indirect=True)
+@pytest.mark.parametrize("placed", ["remembered", "suspected"], indirect=True)
 def test_no_format_of_a_history_holds_a_key(
     output_format: str, placed: Key, history: Repo, new_context: Any, environ: dict[str, str]
 ) -> None:
@@ -248,7 +249,8 @@ def test_no_format_of_a_history_holds_a_key(
     assert report.exit_code == 1
     assert placed.tail in shown
     assert placed.reveal()[:15] not in shown
-    assert placed.reveal()[:15] in history.git("log", "--all", "--format=%s", "--name-only", "--source")
+    for places in ("--format=%s", "--format=%an", "--format= --name-only", "--format=%S --source"):
+        assert placed.reveal()[:15] in history.git("log", "--all", *places.split(), "HEAD~1")
     if output_format == "json":
         jsonschema.validate(json.loads(shown), schema("scan.schema.json"))
     if output_format == "sarif":
