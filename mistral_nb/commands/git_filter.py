@@ -11,8 +11,11 @@ from mistral_nb.key_records import GIT_PLACES, KeyRecord
 from mistral_nb.redaction.archive_members import SEPARATOR
 from mistral_nb.redaction.findings import SUSPECTED
 from mistral_nb.report import Action, Report, Step
+from mistral_nb.scanning.found_keys import NameMask
 from mistral_nb.scanning.git_history_report import count_places, describe_unread, format_history_row, index_rows
+from mistral_nb.scanning.scan_findings import ScanReport
 from mistral_nb.scanning.tracked_key_remedies import format_remedy, group_by_remedy
+from mistral_nb.watchlist import build_watchlist
 
 if TYPE_CHECKING:
     from mistral_nb.git.run_git import Git
@@ -54,12 +57,14 @@ def _run_pre_push(context: Context) -> Report:
             title, rows, ("To fetch them: git fetch --refetch --no-filter", once), exit_code=exit_codes.INCOMPLETE
         )
     notes = (*_next_steps(git, [record for key in keys for record in key.places]), once)
-    return Report(
+    report = ScanReport(
         f"mistral-nb: not pushed: {count_places(keys)} in the commits to be pushed.",
         rows,
         notes,
         exit_code=exit_codes.FINDING,
     )
+    watchlist = build_watchlist(context.folder, environ=context.environ)
+    return NameMask((one.record for one in result.findings), watchlist).report(report)
 
 
 def _next_steps(git: "Git", records: list[KeyRecord]) -> list[str]:

@@ -9,6 +9,7 @@ from mistral_nb.api_key import Key
 from mistral_nb.git.doctor_checks import protection_status
 from mistral_nb.git.run_git import Git
 from support.git_repos import Repo, notebook, uses
+from support.keys import make_key
 
 _EXISTING = '#!/bin/sh\n{ echo "$@"; cat; } >> "$(dirname "$0")/seen"\nexit %d\n'
 
@@ -46,6 +47,21 @@ def test_a_key_is_not_pushed_and_the_error_says_what_to_do(pushing: Repo, key: K
     pushing.write("more.txt", b"more")
     pushing.commit("what is there already is not scanned again")
     pushing.git("push", "-q")
+
+
+def test_the_refusal_shows_no_key_of_a_name(pushing: Repo) -> None:
+    """Of a key that only the pushed file tells of."""
+    key = make_key()
+    pushing.git("push", "-q", "-u", "origin", "main")
+    pushing.write(f"a {key.reveal()}.py", uses(key).encode())
+    pushing.git("add", ".")
+    pushing.git("commit", "-q", "-m", "x", f"--author=x {key.reveal()} <a@example.com>")
+    refused = pushing.run("push")
+    assert refused.returncode != 0
+    assert f"…{key.tail}" in refused.stderr
+    assert key.reveal()[:15] not in refused.stdout + refused.stderr
+    for place in ("--format=%an", "--format= --name-only"):
+        assert key.reveal()[:15] in pushing.git("log", "-1", *place.split()), "the search finds it"
 
 
 @pytest.mark.slow
