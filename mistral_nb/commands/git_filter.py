@@ -34,7 +34,9 @@ def _run_pre_push(context: Context) -> Report:
     from mistral_nb.git import history_scan, pre_push_hook
     from mistral_nb.git.run_git import Git
 
-    _, remote, *updates = [*os.fsdecode(sys.stdin.buffer.read()).splitlines(), "", ""]
+    # at line feeds alone: a branch's name may have other line ends of Unicode
+    _, remote, *lines = [*os.fsdecode(sys.stdin.buffer.read()).split("\n"), "", ""]
+    updates = list(filter(None, lines))
     git = Git(context.folder, context.environ)
     revisions = pre_push_hook.outgoing_revisions(git, remote, updates)
     if not revisions:

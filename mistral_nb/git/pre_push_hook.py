@@ -9,7 +9,7 @@ from mistral_nb.file_io import write_atomically
 from mistral_nb.git.filter_config import REPAIR, FilterDriver
 from mistral_nb.git.hook_place import LEGACY_SUFFIX, MARK, PREVIOUS_SUFFIX, HookPlace, is_ours, read_text
 from mistral_nb.git.key_names import Reference
-from mistral_nb.git.run_git import Git
+from mistral_nb.git.run_git import Git, GitFailed
 
 _HOOK = """#!/bin/sh
 MARK. The hook that was here before is run first: BEFORE
@@ -79,16 +79,14 @@ def outgoing_revisions(git: Git, remote: str, updates: Sequence[str]) -> list[st
     """The revisions that a push sends: words for ``git rev-list``; none when it only deletes.
 
     ``remote``: its address. ``updates``: the lines git gives to the hook, ``LOCAL_REF LOCAL REMOTE_REF REMOTE``.
+    Raises `GitFailed` for any other line.
     For a new branch, the remote is asked what it has; if it does not answer, all of the
     branch counts. Local remote-tracking refs may belong to another remote of the same name.
     """
     new: list[str] = []
     old: list[str] = []
     for update in updates:
-        words = update.split(" ")
-        if len(words) != 4:
-            continue
-        _, local, _, theirs = words
+        _, local, _, theirs = _split_update(update)
         if local.strip("0"):
             new.append(local)
             old += [theirs] if theirs.strip("0") else _remote_objects(git, remote)
@@ -98,8 +96,16 @@ def outgoing_revisions(git: Git, remote: str, updates: Sequence[str]) -> list[st
 
 def pushed_references(updates: Sequence[str]) -> list[Reference]:
     """The branches and tags that a push creates or changes, by their names there, from the same lines."""
-    words = (update.split(" ") for update in updates)
-    return [Reference(each[2], each[1]) for each in words if len(each) == 4 and each[1].strip("0")]
+    words = map(_split_update, updates)
+    return [Reference(theirs, target) for _, target, theirs, _ in words if target.strip("0")]
+
+
+def _split_update(update: str) -> list[str]:
+    """The four words; the first, which is as a person typed it, may have blanks: ``main@{2 days ago}``."""
+    words = update.rsplit(" ", 3)
+    if len(words) != 4:
+        raise GitFailed("git told the pre-push hook of a push in a way that it does not know.")
+    return words
 
 
 def _remote_objects(git: Git, remote: str) -> list[str]:
