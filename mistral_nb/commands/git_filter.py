@@ -71,8 +71,9 @@ def _next_steps(git: "Git", records: list[KeyRecord]) -> list[str]:
     found: dict[str, list[KeyRecord]] = {}
     top = git.top() or git.folder
     for record in records:
-        if record.place not in GIT_PLACES:
-            found.setdefault(_file_of(record, top), []).append(record)
+        file = _file_of(record, top)
+        if record.place not in GIT_PLACES and os.path.lexists(os.path.join(top, file)):
+            found.setdefault(file, []).append(record)
     covered = attributes.find_filters(git.in_folder(top), list(found)).get(filter_config.NAME, [])
     steps = []
     if found:
