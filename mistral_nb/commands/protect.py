@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mistral_nb import environment, exit_codes
@@ -9,10 +10,12 @@ from mistral_nb.command_context import Context
 from mistral_nb.command_table import CLI
 from mistral_nb.errors import MistralNbError, WrongUsage, reason
 from mistral_nb.key_records import KeyRecord, format_count, format_keys, to_json
+from mistral_nb.redaction.redact import redact_text, redact_values
 from mistral_nb.report import Action, Dialog, Lines, Report, Row, Step
 from mistral_nb.scanning.git_history_report import index_rows
 from mistral_nb.scanning.progress_bar import ProgressBar
 from mistral_nb.scanning.tracked_key_remedies import FILTER, format_remedy, group_by_remedy
+from mistral_nb.watchlist import build_watchlist
 
 if TYPE_CHECKING:
     from mistral_nb.git.hook_place import HookPlace
@@ -61,7 +64,18 @@ def action(
             raise MistralNbError(failed, "Fix this and run the command again.") from None
         raise
     yield from _show_at_work(context, "")
-    return report
+    return _hide_keys(context, report)
+
+
+def _hide_keys(context: Context, report: Report) -> Report:
+    """The report without the keys that are in names of files."""
+    watchlist = build_watchlist(context.folder, environ=context.environ)
+
+    def hide(text: str) -> str:
+        return redact_text(text, watchlist)[0]
+
+    rows = tuple(row._replace(value=hide(row.value), repair=hide(row.repair)) for row in report.rows)
+    return replace(report, rows=rows, data=redact_values(report.data, watchlist)[0])
 
 
 def _protect(context: Context, git: "Git", renormalize: bool, **flags: bool) -> Action:
