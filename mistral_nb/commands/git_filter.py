@@ -37,7 +37,9 @@ def _run_pre_push(context: Context) -> Report:
     from mistral_nb.git import history_scan, pre_push_hook
     from mistral_nb.git.run_git import Git
 
-    _, remote, *updates = [*os.fsdecode(sys.stdin.buffer.read()).splitlines(), "", ""]
+    # at line feeds alone: a branch's name may have other line ends of Unicode
+    _, remote, *lines = [*os.fsdecode(sys.stdin.buffer.read()).split("\n"), "", ""]
+    updates = list(filter(None, lines))
     git = Git(context.folder, context.environ)
     revisions = pre_push_hook.outgoing_revisions(git, remote, updates)
     if not revisions:
@@ -74,8 +76,9 @@ def _next_steps(git: "Git", records: list[KeyRecord]) -> list[str]:
     found: dict[str, list[KeyRecord]] = {}
     top = git.top() or git.folder
     for record in records:
-        if record.place not in GIT_PLACES:
-            found.setdefault(_file_of(record, top), []).append(record)
+        file = _file_of(record, top)
+        if record.place not in GIT_PLACES and os.path.lexists(os.path.join(top, file)):
+            found.setdefault(file, []).append(record)
     covered = attributes.find_filters(git.in_folder(top), list(found)).get(filter_config.NAME, [])
     steps = []
     if found:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mistral_nb import environment, exit_codes
@@ -9,10 +10,12 @@ from mistral_nb.command_context import Context
 from mistral_nb.command_table import CLI
 from mistral_nb.errors import MistralNbError, WrongUsage, reason
 from mistral_nb.key_records import KeyRecord, format_count, format_keys, to_json
+from mistral_nb.redaction.redact import redact_text, redact_values
 from mistral_nb.report import Action, Dialog, Lines, Report, Row, Step
 from mistral_nb.scanning.git_history_report import index_rows
 from mistral_nb.scanning.progress_bar import ProgressBar
 from mistral_nb.scanning.tracked_key_remedies import FILTER, format_remedy, group_by_remedy
+from mistral_nb.watchlist import build_watchlist
 
 if TYPE_CHECKING:
     from mistral_nb.git.hook_place import HookPlace
@@ -37,7 +40,7 @@ def action(
     status: bool = False,
 ) -> Action:
     environment.register_variables(context.environ)
-    from mistral_nb.git import repository_protection, staged_keys
+    from mistral_nb.git import repository_protection
     from mistral_nb.git.run_git import Git
 
     git = Git.at_work(context.folder, context.environ)
@@ -46,23 +49,43 @@ def action(
             "--global cannot be combined with flags for a single repository.", "Remove --global or the other flag."
         )
     yield from _show_at_work(context, _AT_WORK)  # listing many notebooks takes a while
-    if status:
-        return (yield from _status_report(context, git))
     try:
-        if everywhere:
+        if status:
+            report = yield from _status_report(context, git)
+        elif everywhere:
             report = _protected_all_report(repository_protection.protect_all(git, context.config.home))
-            yield from _show_at_work(context, "")
-            return report
-        done = repository_protection.protect(git, context.config.home, local=local, wrap=wrap, pre_push=pre_push)
-        where = repository_protection.find_repository(git)
-        staged_now = staged_keys.renormalize(where.git, context.config.home) if renormalize else []
-        found = yield from _find_staged_keys(context, where.git)
-        report = _protected_report(context, where.git, done, staged_now, found)
+        else:
+            report = yield from _protect(context, git, renormalize, local=local, wrap=wrap, pre_push=pre_push)
+    except (Exception, KeyboardInterrupt) as error:
         yield from _show_at_work(context, "")
-        return report
-    except OSError as error:
-        why = f"{error.filename or 'a file'}: {reason(error)}"
-        raise MistralNbError(f"Protection could not be set up: {why}.", "Fix this and run the command again.") from None
+        if isinstance(error, OSError):
+            failed = f"Protection could not be {'looked at' if status else 'set up'}: "
+            failed += f"{error.filename or 'a file'}: {reason(error)}."
+            raise MistralNbError(failed, "Fix this and run the command again.") from None
+        raise
+    yield from _show_at_work(context, "")
+    return _hide_keys(context, report)
+
+
+def _hide_keys(context: Context, report: Report) -> Report:
+    """The report without the keys that are in names of files."""
+    watchlist = build_watchlist(context.folder, environ=context.environ)
+
+    def hide(text: str) -> str:
+        return redact_text(text, watchlist)[0]
+
+    rows = tuple(row._replace(value=hide(row.value), repair=hide(row.repair)) for row in report.rows)
+    return replace(report, rows=rows, data=redact_values(report.data, watchlist)[0])
+
+
+def _protect(context: Context, git: "Git", renormalize: bool, **flags: bool) -> Action:
+    from mistral_nb.git import repository_protection, staged_keys
+
+    done = repository_protection.protect(git, context.config.home, **flags)
+    where = repository_protection.find_repository(git)
+    staged_now = staged_keys.renormalize(where.git, context.config.home) if renormalize else []
+    found = yield from _find_staged_keys(context, where.git)
+    return _protected_report(context, where.git, done, staged_now, found)
 
 
 def _show_at_work(context: Context, text: str) -> Iterator[Step]:
@@ -170,7 +193,6 @@ def _status_report(context: Context, git: "Git") -> Action:
     now = protection_status(git, context.config.home)
     where = repository_protection.find_repository(git)
     found = yield from _find_staged_keys(context, where.git)
-    yield from _show_at_work(context, "")
     rows = [*now.rows, *_submodule_rows(where.git), *_tracked_key_rows(context, where.git, found), *index_rows(context)]
     bad = any(row.state in ("warn", "bad") for row in rows)
     title = "✓ Protected." if not bad else ("Protected, with problems:" if now.is_protected else "Not protected here.")

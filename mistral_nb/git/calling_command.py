@@ -1,6 +1,7 @@
 """Which git command started the filter: by the arguments of the processes above it, where the system shows them."""
 
 import os
+import re
 
 from mistral_nb.bounded_read import MAX_SETTINGS, read_file
 
@@ -36,7 +37,7 @@ def merges_files(words: list[str]) -> bool:
     return any(
         flag.startswith("--conflict")
         or (flag.startswith("--m") and "--merge".startswith(flag))
-        or (flag.startswith("-") and not flag.startswith("--") and "m" in flag)
+        or re.match(r"-[^-bBcC]*m", flag)  # those four take what follows as a branch's name
         for flag in flags
     )
 

@@ -11,6 +11,7 @@ from mistral_nb.config import find_project, sets_aside
 from mistral_nb.errors import CannotClean, NotSetAside
 from mistral_nb.git import stashed_keys
 from mistral_nb.git.calling_command import find_calling_command, leaves_files
+from mistral_nb.git.key_names import hide_keys
 from mistral_nb.git.run_git import BlobReader, Git, GitFailed, list_staged_entries
 from mistral_nb.git.wrapped_filter import WrappedFilter
 from mistral_nb.key_records import (
@@ -54,14 +55,18 @@ class ContentFilter:
         self._git = git or Git()
         self._includes_committed = include_committed
         self._wrapped_filter = WrappedFilter(self._git, wraps) if wraps else None
-        self._say = say
         self._watchlist = filter_watchlist(home, self._git.folder)
+        self._say_line = say
         self._keep_lists: dict[str, frozenset[str]] = {}
         self._blobs: BlobReader | None = None
         self._removal_lines: list[str] = []
         self._left: dict[str, tuple[KeyRecord, ...]] = {}  # by path: keys that were committed before
         for problem in self._watchlist.problems:
-            say(problem)
+            self._say(problem)
+
+    def hide_keys(self, line: str) -> str:
+        """A line, or a name in it, as it may be shown."""
+        return hide_keys(line, self._watchlist)
 
     def clean(self, path: str, data: bytes) -> bytes:
         """The content to store: the same object when there is nothing to remove. Raises `GitFailed`, `CannotClean`."""
@@ -90,6 +95,9 @@ class ContentFilter:
                 f"{path}: already committed, so left in place: {format_count(records)}, {format_keys(records)}{more}. "
                 "To remove them: mistral-nb protect --renormalize"
             )
+
+    def _say(self, line: str) -> None:
+        self._say_line(self.hide_keys(line))  # the name of a file may hold one
 
     def _remove_keys(self, path: str, data: bytes) -> bytes:
         watchlist = self._watchlist._replace(keep=self._keep_list(os.path.dirname(path)))
@@ -124,9 +132,9 @@ class ContentFilter:
         try:
             removed = stashed_keys.set_aside(removed, endangered, self._home, os.environ)
         except NotSetAside as error:
-            if command != stashed_keys.REBASE:
+            if command not in stashed_keys.UNDER_WAY:
                 raise
-            return f"{what}, and your file may lose it in this rebase: {format_keys(removed)}. {error.failed}"
+            return f"{what}, and your file may lose it in this {command}: {format_keys(removed)}. {error.failed}"
         return ". ".join(filter(None, (f"{what}: {format_keys(removed)}", format_copies(removed))))
 
     def _find_committed(self, path: str, findings: tuple[Finding, ...], watchlist: Watchlist) -> frozenset[str]:

@@ -55,6 +55,15 @@ class Filter:
         cleaned = self._load_content_filter().clean(path, data)
         return pieces if cleaned is data else [cleaned]
 
+    def show_path(self, path: str) -> str:
+        """A file's name as it may be shown."""
+        if self._prefilter.is_clean(os.fsencode(path)):
+            return path
+        try:
+            return self._load_content_filter().hide_keys(path)
+        except Exception:  # noqa: BLE001, what fails here is what the caller reports
+            return "a file whose name looks like a key"
+
     def smudge(self, path: str, pieces: list[bytes]) -> list[bytes]:
         if self._wraps:
             return [self._load_content_filter().smudge(path, b"".join(pieces))]
@@ -69,8 +78,9 @@ class Filter:
         if self._pointers:
             self._pointers.close()
         if self._has_pointer:
+            shown = self.show_path(self._has_pointer)
             say(
-                f"{self._has_pointer} was checked out as a pointer of Git LFS, whose filter was not run. "
+                f"{shown} was checked out as a pointer of Git LFS, whose filter was not run. "
                 "For its content: mistral-nb protect, then git lfs pull"
             )
 
@@ -99,7 +109,7 @@ def serve(work: Filter, read: "pkt_line.Reader", write: "Writer") -> None:
         if action is None:
             write([_ABORT])
             continue
-        result = _run_action(action, path, pieces)
+        result = _run_action(work, action, path, pieces)
         if result is None:
             write([_ERROR])
         else:
@@ -108,7 +118,7 @@ def serve(work: Filter, read: "pkt_line.Reader", write: "Writer") -> None:
 
 def filter_once(work: Filter, action: str, path: str, data: bytes) -> bytes | None:
     """One file, for a git implementation without process filters; None if it failed."""
-    result = _run_action({"clean": work.clean, "smudge": work.smudge}[action], path, [data])
+    result = _run_action(work, {"clean": work.clean, "smudge": work.smudge}[action], path, [data])
     return None if result is None else b"".join(result)
 
 
@@ -164,13 +174,13 @@ def _shake_hands(read: "pkt_line.Reader", write: "Writer") -> None:
 
 
 def _run_action(
-    action: "Callable[[str, list[bytes]], list[bytes]]", path: str, pieces: list[bytes]
+    work: Filter, action: "Callable[[str, list[bytes]], list[bytes]]", path: str, pieces: list[bytes]
 ) -> list[bytes] | None:
     """The action's result for the file; None, with the reason reported, if it fails."""
     try:
         return action(path, pieces)
     except Exception as error:  # noqa: BLE001, whatever it is: the file must not be stored as it is
-        say(f"{path}: {_describe_error(error)} Nothing was stored or changed.")
+        say(f"{work.show_path(path)}: {_describe_error(error)} Nothing was stored or changed.")
         return None
 
 

@@ -41,13 +41,17 @@ class Replacements(NamedTuple):
 def write_replacements(git: Git, path: str, found: Sequence[HistoryFinding], watchlist: WatchlistLike) -> Replacements:
     """Write the file, and beside it, if needed, one with the names of blobs (`BLOBS_SUFFIX`).
 
-    Raises `ReplacementsNotWritten`; an existing file is left alone.
+    Raises `ReplacementsNotWritten`; then neither is there, but for an existing file, which is left alone.
     """
-    _refuse_work_tree(git, path)
+    _refuse_work_trees(git, path)
     result = find_replacements(git, found, watchlist)
     _create(path, b"".join(map(_format_rule, result.rules)))
     if result.blobs:
-        _create(path + BLOBS_SUFFIX, b"".join(f"{blob}\n".encode() for blob in result.blobs))
+        try:
+            _create(path + BLOBS_SUFFIX, b"".join(f"{blob}\n".encode() for blob in result.blobs))
+        except ReplacementsNotWritten:
+            os.unlink(path)
+            raise
     return result
 
 
@@ -86,8 +90,14 @@ def _escape(text: bytes, form: bytes) -> bytes:
     return b"".join(b"%c" % byte if byte in _UNESCAPED else form % byte for byte in text)
 
 
+def _refuse_work_trees(git: Git, path: str) -> None:
+    """Raises `ReplacementsNotWritten` where `git add` could take the file into a commit, of whatever repository."""
+    folder = os.path.dirname(os.path.abspath(path))
+    for each in (git, Git.at_path(folder, git.given)):
+        _refuse_work_tree(each, path)
+
+
 def _refuse_work_tree(git: Git, path: str) -> None:
-    """Raises `ReplacementsNotWritten` where `git add` could take the file into a commit."""
     try:
         top = git.top()
     except GitFailed:

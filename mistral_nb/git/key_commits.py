@@ -13,6 +13,7 @@ _FORMAT = "--format=%x01%H%x00%P%x00%ct%x00%an%x00%aI"
 LOG_OPTIONS = (
     *("-z", "--no-abbrev", "--no-renames", "--diff-merges=first-parent", "--topo-order", "--reverse"),
     *(
+        "--root",
         "--no-show-signature",
         "--no-ext-diff",
         "--no-textconv",

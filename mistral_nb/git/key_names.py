@@ -27,8 +27,8 @@ class Reference(NamedTuple):
 
 def list_references(git: Git) -> list[Reference]:
     """Every reference here, by its full name. Raises `GitFailed`."""
-    lines = git.text("for-each-ref", "--format=%(objectname) %(refname)").splitlines()
-    return [Reference(name, target) for target, _, name in (line.partition(" ") for line in lines)]
+    lines = git.text("for-each-ref", "--format=%(objectname) %(refname)").split("\n")
+    return [Reference(name, target) for target, _, name in (line.partition(" ") for line in lines if line)]
 
 
 def list_added_paths(git: Git, revisions: Sequence[str]) -> Iterator[str]:

@@ -12,7 +12,7 @@ _MAX_LINE = 4096  # of a file that names a folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from mistral_nb.git.run_git import BlobReader
+    from mistral_nb.git.run_git import BlobReader, Git
 
 
 def is_pointer(data: bytes) -> bool:
@@ -31,12 +31,10 @@ class PointerGuard:
         """Raises `CannotClean` if this content would be stored in the place of a pointer, on a path that is LFS's."""
         if not self._uses_lfs or is_pointer(data):
             return
-        from mistral_nb.git.run_git import BlobReader, Git
+        from mistral_nb.git.run_git import Git
 
         git = Git(self._top)
-        if self._blobs is None:
-            self._blobs = BlobReader(git)
-        if not is_pointer(self._blobs.read(f":{path}") or b""):
+        if not is_pointer(self._read_staged(git, path)):
             return
         from mistral_nb.errors import CannotClean
         from mistral_nb.git.clone_attributes import find_other_filters
@@ -46,6 +44,15 @@ class PointerGuard:
                 "Git LFS stores this file, and its filter was not run.",
                 "Run mistral-nb protect again, which leaves such files to LFS (or protect --wrap, which runs both).",
             )
+
+    def _read_staged(self, git: "Git", path: str) -> bytes:
+        from mistral_nb.git.run_git import BlobReader
+
+        if "\n" in path:
+            return bytes(git.run("cat-file", "blob", f":0:{path}").stdout)
+        if self._blobs is None:
+            self._blobs = BlobReader(git)
+        return self._blobs.read(f":0:{path}") or b""
 
     def close(self) -> None:
         if self._blobs:

@@ -193,10 +193,10 @@ class BlobReader:
         self.close()
 
     def read(self, name: str) -> bytes | None:
-        """A blob's content; None when it can't be read."""
+        """A blob's content; None when it can't be read. ``name``: on one line."""
         assert self._process.stdin and self._process.stdout  # noqa: S101, for the type checker
         try:
-            self._process.stdin.write(name.encode() + b"\n")
+            self._process.stdin.write(os.fsencode(name) + b"\n")
             self._process.stdin.flush()
             words = self._process.stdout.readline().split()
             if len(words) != 3 or words[1:2] == [b"missing"]:

@@ -13,22 +13,28 @@ from mistral_nb.git.calling_command import find_calling_command, merges_files
 from mistral_nb.key_records import SET_ASIDE, KeyRecord, mark_kept
 from mistral_nb.storage.aside_child import set_aside_in_child
 
-STASH, REBASE, SWITCH = "stash", "rebase", "switch"
+STASH, SWITCH = "stash", "switch"
+_UNDER_WAY = {  # commands that stop at a conflict, by the folder in which git notes what they have still to do
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+    "sequencer": "cherry-pick or revert",
+}
+UNDER_WAY = frozenset(_UNDER_WAY.values())
 _FILE_SECONDS = 60.0  # for all keys of a file; the stores have limits of their own
 
 
 def find_losing_command(environ: Mapping[str, str], top: str) -> str:
     """Which of these commands started the filter, in the working tree at ``top``: "" for none.
 
-    `STASH`; `SWITCH`, with ``--merge``; `REBASE`, which may have begun with a stash that is applied again.
+    `STASH`; `SWITCH`, with ``--merge``; one of `UNDER_WAY`, whose next commit may change the same file. (A rebase may
+    also have begun with a stash that is applied again.)
     """
     if os.path.basename(environ.get("GIT_INDEX_FILE", "")).startswith("index.stash."):
         return STASH
     if merges_files(find_calling_command()):
         return SWITCH
     folder = environ.get("GIT_DIR") or _find_git_dir(top)
-    under_way = any(os.path.isdir(os.path.join(folder, name)) for name in ("rebase-merge", "rebase-apply"))
-    return REBASE if under_way else ""
+    return next((command for name, command in _UNDER_WAY.items() if os.path.isdir(os.path.join(folder, name))), "")
 
 
 def set_aside(

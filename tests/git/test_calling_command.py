@@ -17,6 +17,8 @@ from support.git_repos import Repo
         ("checkout -qm other", True),
         ("checkout --conflict=diff3 other", True),
         ("switch other", False),
+        ("checkout -bmain", False),
+        ("switch -ctmp", False),
         ("checkout -- -m", False),
         ("commit -m other", False),
         ("", False),

@@ -1,5 +1,6 @@
 """Protection holds for the whole clone, and other filters keep their notebooks."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -159,3 +160,22 @@ def test_a_pointer_is_never_replaced_by_content(lfs: Repo) -> None:
     lfs.protect(local=True)
     lfs.git("add", "--renormalize", "large/nb.ipynb")
     assert lfs.blob(":large/nb.ipynb") == notebook("the second")
+
+
+@pytest.mark.slow
+def test_a_pointer_is_kept_whatever_its_file_is_called(lfs: Repo) -> None:
+    names = ["large/1:nb.ipynb", "large/a\nline.ipynb", os.fsdecode(b"large/odd \xff.ipynb"), "large/after.ipynb"]
+    for name in names:
+        lfs.write(name, notebook(name.encode("ascii", "replace").decode()))
+    lfs.commit()
+    pointers = {name: lfs.blob(f":0:{name}") for name in names}
+    lfs.git("switch", "-q", "main")
+    lfs.protect(local=True)
+    lfs.git("switch", "-q", "large")
+    for name in names:
+        lfs.write(name, notebook("the second"))
+        assert "Git LFS stores this file" in lfs.run("add", name).stderr, ascii(name)
+        assert lfs.blob(f":0:{name}") == pointers[name]
+    everything = lfs.run("add", "--renormalize", "--ignore-errors", ".")
+    assert everything.returncode != 0
+    assert {name: lfs.blob(f":0:{name}") for name in names} == pointers

@@ -140,3 +140,14 @@ def test_an_old_key_behind_a_pointer_stays(bare: Repo, key: Key, tmp_path: Path)
     bare.touch()
     assert bare.status() == ""
     assert key.reveal().encode() in kept.read_bytes()
+
+
+def test_a_key_in_the_name_of_a_tracked_file_is_not_shown(bare: Repo, key: Key) -> None:
+    bare.write(f"of {key.reveal()}.ipynb", notebook(uses(key)))
+    bare.write(f"of {key.reveal()}.py", uses(key).encode())
+    bare.commit()
+    for flags in ({}, {"status": True}, {"renormalize": True}):
+        done = bare.protect(**flags)
+        assert f"of {MARKER}.py: …{key.tail}" in done.shown
+        assert len(done.report.data["tracked"]) == (1 if flags == {"renormalize": True} else 2)
+        assert key.reveal() not in done.shown + str(done.report.data)

@@ -3,9 +3,9 @@
 Each cell is tried with a known, a remembered and a suspected key at once; where it says why not, none is seen.
 """
 
-import contextlib
 import json
 import shlex
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,9 @@ from support.git_repos import Repo, git_environment, notebook, uses
 from support.keys import make_key
 from support.requirements import need
 
-FILTER, PRE_COMMIT, PRE_PUSH, HISTORY, ACTION = "filter", "pre-commit", "pre-push", "history scan", "Action"
+FILTER, PRE_PUSH, HISTORY = "filter", "pre-push", "history scan"
+PRE_COMMIT = "scan of the staged files"  # what our pre-commit hook starts; test_pre_commit_hooks.py has the real one
+ACTION = "history scan with GitHub's variables"  # what action.yml starts
 NO_FILES = "git shows a filter and a pre-commit hook the content of files alone"
 OWN_REPOSITORY = "a submodule is a repository of its own, with its own protection and pushes"
 NO_OBJECT = "another filter keeps the content elsewhere: git has a pointer to it"
@@ -164,27 +166,48 @@ TABLE: dict[Callable[[Repo, Keys], Step], dict[str, str]] = {
 PARTIAL = covered()  # of a partial clone, which the test makes instead of the repository
 
 
-class Bench:
-    """A repository with a remote that has its first commits; ``keys`` are of the three kinds."""
+class Template(NamedTuple):
+    """Repositories that each test copies; ``keys`` are of the three kinds, and ``env`` is of whoever works in them."""
 
-    def __init__(self, folder: Path, *, partial: bool = False) -> None:
-        self.keys = Keys(make_key(), make_key(), make_key())
-        self.env = git_environment(folder) | {"MISTRAL_API_KEY": self.keys.known.reveal()}
-        repo = Repo(folder / "repo", self.env)
-        repo.remember(self.keys.remembered)
-        repo.write("nb.ipynb", notebook("1"))
-        repo.commit("the start")
-        repo.git("tag", "before")
-        repo.git("init", "-q", "--bare", "../remote.git")
-        self.remote = Repo(folder / "remote.git", self.env, make=False)
-        self.remote.git("config", "uploadpack.allowFilter", "true")
-        repo.git("push", "-q", "../remote.git", "main:refs/heads/start")
+    folder: Path
+    keys: Keys
+    env: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    need("git")
+    folder, keys = tmp_path_factory.mktemp("matrix"), Keys(make_key(), make_key(), make_key())
+    env = git_environment(folder) | {"MISTRAL_API_KEY": keys.known.reveal()}
+    repo = Repo(folder / "all/repo", env)
+    repo.remember(keys.remembered, keys.known)  # the filter reads no environment: whoever met the key has noted it
+    repo.write("nb.ipynb", notebook("1"))
+    repo.commit("the start")
+    repo.git("tag", "before")
+    repo.git("init", "-q", "--bare", "../remote.git")
+    repo.git("-C", "../remote.git", "config", "uploadpack.allowFilter", "true")
+    repo.git("push", "-q", "../remote.git", "main:refs/heads/start")
+    repo.protect(local=True)
+    return Template(folder / "all", keys, env)
+
+
+class Bench:
+    """A repository with a remote that has its first commits. Pushes are scanned; the filter is off until `protect`."""
+
+    def __init__(self, template: Template, folder: Path, *, partial: bool = False) -> None:
+        shutil.copytree(template.folder, folder, symlinks=True, dirs_exist_ok=True)
+        self.keys, self.env = template.keys, template.env
+        self.repo = Repo(folder / "repo", self.env, make=False)
+        self.attributes = self.repo.path / ".git/info/attributes"
+        self.lines = self.attributes.read_bytes()
+        self.attributes.unlink()
         if partial:
             words = ("--filter=blob:none", "--branch=start", "--no-tags")
-            repo.git("clone", "-q", *words, self.remote.path.as_uri(), "../partial")
-            repo = Repo(folder / "partial", self.env, make=False)
-        self.repo = repo
-        self.start = repo.git("rev-parse", "HEAD").strip()
+            self.repo.git("clone", "-q", *words, (folder / "remote.git").as_uri(), "../partial")
+            self.repo = Repo(folder / "partial", self.env, make=False)
+            self.repo.protect(local=True)
+            (self.repo.path / ".git/info/attributes").unlink()
+        self.start = self.repo.git("rev-parse", "HEAD").strip()
 
     def stage(self, put: Callable[[Repo, Keys], Step]) -> Step:
         step = put(self.repo, self.keys)
@@ -197,9 +220,13 @@ class Bench:
         return self.keys.tiers(lambda key: f"…{key.tail}" in shown)
 
     def see_stored(self) -> set[str]:
-        """The keys that are in no object: the filter took them out."""
-        objects = self.repo.objects()
-        return self.keys.tiers(lambda key: key.reveal().encode() not in objects)
+        """The keys that are nowhere in what git, LFS and a submodule store: the filter took them out."""
+        stored = self.repo.objects()
+        for module in self.repo.path.glob(".git/modules/*"):
+            stored += Repo(module, self.env, make=False).objects()
+        for file in self.repo.path.glob(".git/lfs/objects/**/*"):
+            stored += file.read_bytes() if file.is_file() else b""
+        return self.keys.tiers(lambda key: key.reveal().encode() not in stored)
 
     def see_staged(self, step: Step) -> set[str]:
         """As the pre-commit hook looks: into the staged files, by their paths."""
@@ -233,11 +260,10 @@ def expect(column: dict[str, str], *rows: str) -> dict[str, set[str]]:
 
 def look(bench: Bench, put: Callable[[Repo, Keys], Step]) -> dict[str, set[str]]:
     """What each way but the filter sees, in a repository where nothing else keeps the keys out."""
-    bench.repo.protect(local=True)
-    Path(bench.repo.git("rev-parse", "--path-format=absolute", "--git-path", "info/attributes").strip()).unlink()
     step = bench.stage(put)
     seen = {PRE_COMMIT: bench.see_staged(step)}
     step.repo.git(*step.words, given=step.given)
+    assert bench.see_stored() == set(), "the control of the filter: without it all of the keys are stored"
     seen[HISTORY] = bench.see_in_report(bench.repo.act("scan", paths=[], git_history="").report)
     seen[ACTION] = bench.see_in_action(step)
     seen[PRE_PUSH] = bench.see_pushed()
@@ -246,32 +272,27 @@ def look(bench: Bench, put: Callable[[Repo, Keys], Step]) -> dict[str, set[str]]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("put", TABLE)
-def test_what_sees_a_key(put: Callable[[Repo, Keys], Step], tmp_path: Path) -> None:
-    need("git")
-    assert look(Bench(tmp_path), put) == expect(TABLE[put], PRE_COMMIT, HISTORY, ACTION, PRE_PUSH)
+def test_what_sees_a_key(put: Callable[[Repo, Keys], Step], template: Template, tmp_path: Path) -> None:
+    assert look(Bench(template, tmp_path), put) == expect(TABLE[put], PRE_COMMIT, HISTORY, ACTION, PRE_PUSH)
 
 
 @pytest.mark.slow
-def test_what_sees_a_key_in_a_partial_clone(tmp_path: Path) -> None:
-    need("git")
-    assert look(Bench(tmp_path, partial=True), blob) == expect(PARTIAL, PRE_COMMIT, HISTORY, ACTION, PRE_PUSH)
+def test_what_sees_a_key_in_a_partial_clone(template: Template, tmp_path: Path) -> None:
+    bench = Bench(template, tmp_path, partial=True)
+    assert look(bench, blob) == expect(PARTIAL, PRE_COMMIT, HISTORY, ACTION, PRE_PUSH)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("is_protected", [True, False], ids=["protected", "the control"])
 @pytest.mark.parametrize("put", TABLE)
-def test_what_the_filter_takes_out(put: Callable[[Repo, Keys], Step], is_protected: bool, tmp_path: Path) -> None:
-    need("git")
-    bench = Bench(tmp_path)
-    bench.repo.remember(bench.keys.known)  # the filter reads no environment: whoever met the key has noted it
+def test_what_the_filter_takes_out(put: Callable[[Repo, Keys], Step], template: Template, tmp_path: Path) -> None:
+    """The control is in `look`."""
+    bench = Bench(template, tmp_path)
     if put in (lfs, nbstripout):
         put(bench.repo, Keys(make_key(), make_key(), make_key()))  # they are there first
-    if is_protected:
-        with contextlib.suppress(FilterConflict):
+        with pytest.raises(FilterConflict):
             bench.repo.protect(local=True)
+    else:
+        bench.attributes.write_bytes(bench.lines)
     step = bench.stage(put)
     step.repo.git(*step.words, given=step.given)
-    if put in (lfs, submodule):
-        return  # what is stored elsewhere is in no object of this repository
-    expected = expect(TABLE[put], FILTER)[FILTER] if is_protected else set()
-    assert bench.see_stored() == expected
+    assert bench.see_stored() == expect(TABLE[put], FILTER)[FILTER]

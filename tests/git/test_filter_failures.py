@@ -251,3 +251,21 @@ def make_wheel(folder: Path) -> Path:
         packed.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         packed.writestr(f"{info}/RECORD", "")
     return wheel
+
+
+def test_a_key_in_the_name_of_a_file_is_not_shown(repo: Repo, key: Key) -> None:
+    """Whether its content can be searched or not."""
+    name = f"of {key.reveal()}.ipynb"
+    repo.write(name, notebook(uses(key)))
+    said = repo.run("add", "-v", ".")
+    assert said.returncode == 0
+    assert key.reveal() in said.stdout, "the control: git itself shows the name"
+    assert f"of {MARKER}.ipynb: 1 key removed" in said.stderr
+    assert key.reveal() not in said.stderr
+    repo.touch()
+    repo.git("config", "filter.other.clean", "false")
+    repo.git("config", "filter.other.required", "true")
+    repo.driven_by(filter_config.own_driver(repo.env["MISTRAL_NB_HOME"], "other"))
+    failed = repo.run("add", name).stderr
+    assert f"of {MARKER}.ipynb: The filter other is required" in failed
+    assert key.reveal() not in failed.partition("fatal:")[0], "what comes then is git's own"

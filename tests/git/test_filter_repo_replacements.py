@@ -133,10 +133,26 @@ def test_what_the_files_can_not_remove_is_told(bare: Repo, key: Key, tmp_path: P
 def test_the_file_is_not_written_where_a_commit_could_take_it_in(bare: Repo, key: Key) -> None:
     bare.write("a.py", uses(key).encode())
     bare.commit()
-    for place in (bare.path, bare.path / "a folder"):
+    another = Repo(bare.path.parent / "another", bare.env)
+    for place in (bare.path, bare.path / "a folder", another.path):
         place.mkdir(exist_ok=True)
         with pytest.raises(ReplacementsNotWritten, match="work tree"):
             scan(bare, replacement_file=str(place / "replacements"))
         assert not (place / "replacements").exists()
     scan(bare, replacement_file=str(bare.path / ".git/replacements"))
     assert bare.status() == '?? "a folder/"\n' or bare.status() == ""
+
+
+def test_where_one_of_the_two_files_can_not_be_written_there_is_none(bare: Repo, key: Key, tmp_path: Path) -> None:
+    bare.write("a.py", uses(key).encode())
+    bare.write("picture.png", b"\x89PNG\0" + key.reveal().encode())
+    bare.commit()
+    blobs = tmp_path / "replacements.blobs"
+    blobs.write_text("mine")
+    with pytest.raises(ReplacementsNotWritten, match="replacements.blobs could not be written"):
+        scan(bare, replacement_file=str(tmp_path / "replacements"))
+    assert not (tmp_path / "replacements").exists()
+    assert blobs.read_text() == "mine"
+    blobs.unlink()
+    scan(bare, replacement_file=str(tmp_path / "replacements"))
+    assert key.reveal() in (tmp_path / "replacements").read_text(), "the control"

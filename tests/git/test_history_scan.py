@@ -308,6 +308,20 @@ def test_user_settings_do_not_change_the_report(long: Repo) -> None:
     assert scan(long).data["findings"] == plain
 
 
+def test_names_are_seen_whatever_git_shows_of_the_first_commit_and_what_they_are_made_of(bare: Repo, key: Key) -> None:
+    bare.git("config", "log.showRoot", "false")
+    bare.write(f"{key.reveal()}.txt", b"the same content")
+    bare.write("a.txt", b"the same content")
+    bare.commit()
+    bare.git("rm", "-q", f"{key.reveal()}.txt")
+    bare.git("commit", "-q", "-m", "removed")
+    bare.git("branch", f"a\u2028{key.reveal()}")
+    found = bare.act("scan", paths=[], git_history="")
+    files = {one["file"] for one in found.report.data["findings"]}
+    assert files == {f"{MARKER}.txt", f"branch a\u2028{MARKER}"}
+    assert key.reveal() not in found.shown
+
+
 def test_with_an_index_that_can_not_be_read_the_scan_says_so(long: Repo) -> None:
     (Path(long.env["MISTRAL_NB_HOME"]) / "workspaces.json").write_bytes(b"{")
     shown = str(scan(long))

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -115,6 +116,29 @@ def test_without_the_scan_no_hook_is_written(pushing: Repo) -> None:
     assert done.report.title.endswith("Pushes are not scanned.")
     assert sorted(hooks.iterdir()) == before
     assert pushing.protect().report.title == "✓ Notebooks are stored without keys; pushes are scanned."
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("order", ["protect, install", "install, protect", "install, protect, install"])
+def test_the_hook_of_pre_commit_beside_ours(order: str, pushing: Repo, key: Key) -> None:
+    """The real pre-commit, with a hook of its own before a push."""
+    hook = "{id: its-own, name: its own, entry: 'true', language: system, stages: [pre-push], always_run: true}"
+    pushing.write(".pre-commit-config.yaml", f"repos: [{{repo: local, hooks: [{hook}]}}]\n".encode())
+    pushing.commit()
+    for step in order.split(", "):
+        if step == "protect":
+            pushing.protect()
+        else:
+            words = [sys.executable, "-m", "pre_commit", "install", "-t", "pre-push"]
+            subprocess.run(words, cwd=pushing.path, env=pushing.env, capture_output=True, check=True)
+    done = pushing.run("push", "origin", "main")
+    assert done.returncode == 0, done.stderr
+    assert "its own" in done.stdout + done.stderr
+    pushing.write("key.py", uses(key).encode())
+    pushing.commit()
+    refused = pushing.run("push", "origin", "main")
+    assert refused.returncode != 0
+    assert f"…{key.tail}" in refused.stderr
 
 
 @pytest.mark.manual  # it downloads from npm

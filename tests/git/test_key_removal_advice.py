@@ -84,3 +84,13 @@ def test_what_is_no_key_is_kept_as_the_refusal_says(how: str, leaking: Repo) -> 
         assert found
         leaking.write("pyproject.toml", f'[tool.mistral-nb]\nkeep = ["{found[0]}"]\n'.encode())
     leaking.git("push", "-q", "origin", "main")
+
+
+def test_no_command_names_a_file_that_is_gone(leaking: Repo) -> None:
+    leaking.protect()
+    leaking.git("rm", "-q", "-f", "app/known.py")
+    leaking.git("commit", "-q", "-m", "without it")
+    said = leaking.run("push", "origin", "main").stderr
+    assert "of app/known.py" in said
+    assert "git add -- app/suspected.py" in said
+    assert "-- app/known.py" not in said

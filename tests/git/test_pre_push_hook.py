@@ -79,6 +79,18 @@ def test_a_new_branch_a_tag_and_a_forced_push_are_scanned(pushing: Repo, key: Ke
     pushing.git("push", "-q", "origin", "main:fine")
 
 
+@pytest.mark.parametrize("source", ["HEAD^{/a change}", "main@{0 days ago}", "a\u2028branch"], ids=ascii)
+def test_what_is_pushed_may_be_named_in_any_way_that_git_knows(source: str, pushing: Repo, key: Key) -> None:
+    pushing.git("push", "-q", "origin", "main")
+    pushing.write("script.py", uses(key).encode())
+    pushing.commit()
+    pushing.git("branch", "a\u2028branch")
+    refused = pushing.run("push", "origin", f"{source}:refs/heads/new\u2028name")
+    assert refused.returncode != 0
+    assert f"…{key.tail}" in refused.stderr
+    pushing.git("push", "-q", "--no-verify", "origin", f"{source}:refs/heads/new\u2028name")
+
+
 def test_deleting_a_branch_and_pushing_nothing_are_let_through(pushing: Repo) -> None:
     pushing.git("push", "-q", "origin", "main", "main:other")
     pushing.git("push", "-q", "origin", ":other")

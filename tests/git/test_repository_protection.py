@@ -10,10 +10,12 @@ import pytest
 
 from mistral_nb.api_key import MARKER, Key
 from mistral_nb.command_context import Context
+from mistral_nb.commands import protect
 from mistral_nb.errors import WrongUsage
 from mistral_nb.git import filter_config
 from mistral_nb.git.filter_config import ATTRIBUTES_LINE
 from mistral_nb.git.repository_protection import FilterConflict, NoRepository
+from mistral_nb.report import Step
 from support.commands import act
 from support.git_repos import Repo, notebook, uses
 from support.keys import make_key
@@ -125,6 +127,18 @@ def test_a_terminal_is_told_at_once_that_it_is_at_work(bare: Repo) -> None:
         assert last.strip() == ""
         with_magic = Context(host="magic", environ=bare.env, folder=str(bare.path))
         assert act(with_magic, "protect", status=status).steps == []
+
+
+def test_an_error_is_not_told_behind_the_line_that_says_it_is_at_work(env: dict[str, str], tmp_path: Path) -> None:
+    shown: list[str] = []
+    with pytest.raises(NoRepository):
+        for step in protect.action(Context(host="cli", environ=env, folder=str(tmp_path))):
+            assert isinstance(step, Step)
+            shown.append(step.text)
+    first, last = shown
+    assert first.startswith("\rLooking at this repository")
+    assert last.strip() == ""
+    assert last.endswith("\r")
 
 
 def test_outside_a_repository_it_says_so(env: dict[str, str], tmp_path: Path) -> None:

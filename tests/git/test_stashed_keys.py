@@ -8,7 +8,7 @@ import pytest
 from mistral_nb.api_key import Key
 from mistral_nb.config import load
 from mistral_nb.git import stashed_keys
-from mistral_nb.git.stashed_keys import REBASE, STASH, find_losing_command
+from mistral_nb.git.stashed_keys import STASH, find_losing_command
 from mistral_nb.storage.index import AsideEntry
 from mistral_nb.storage.set_aside import open_set_aside
 from support.commands import PASSPHRASE
@@ -124,6 +124,42 @@ def test_git_add_during_a_rebase_sets_the_key_aside(repo: Repo, key: Key) -> Non
     assert key.reveal().encode() in repo.read(NAME)
 
 
+def test_git_add_between_cherry_picks_sets_the_key_aside(repo: Repo, key: Key) -> None:
+    """The next commit that is picked changes the same notebook."""
+    repo.git("switch", "-q", "-c", "topic")
+    for text in ("first", "second"):
+        repo.write(NAME, notebook(text))
+        repo.commit(text)
+    repo.git("switch", "-q", "main")
+    repo.write(NAME, notebook("main"))
+    repo.commit("main")
+    assert repo.run("cherry-pick", "topic~1", "topic").returncode != 0
+    repo.write(NAME, notebook("main", uses(key)))
+    said = repo.run("add", NAME).stderr
+    assert f"Set aside: …{key.tail}" in said
+    assert "not from your file" not in said
+    repo.run("-c", "core.editor=true", "cherry-pick", "--continue")
+    assert key.reveal().encode() not in repo.read(NAME), "the control: git put its own version there"
+    assert list(list_aside(repo)) == [key]
+
+
+def test_what_a_merge_leaves_in_the_file_is_told_truly(repo: Repo, key: Key) -> None:
+    """Nothing comes after the conflict, so the key stays in the file, and nowhere else."""
+    repo.git("switch", "-q", "-c", "topic")
+    repo.write(NAME, notebook("topic"))
+    repo.commit("topic")
+    repo.git("switch", "-q", "main")
+    repo.write(NAME, notebook("main"))
+    repo.commit("main")
+    assert repo.run("merge", "topic").returncode != 0
+    repo.write(NAME, notebook("both", uses(key)))
+    assert "not from your file" in repo.run("add", NAME).stderr
+    repo.git("-c", "core.editor=true", "merge", "--continue")
+    assert key.reveal().encode() in repo.read(NAME)
+    assert repo.objects_with(key) == []
+    assert list_aside(repo) == {}
+
+
 def test_without_a_store_it_warns(repo: Repo, key: Key) -> None:
     del repo.env["MISTRAL_NB_PASSPHRASE_FILE"]
     conflict(repo)
@@ -146,11 +182,11 @@ def test_the_command_is_told_by_its_index_and_by_the_folder_of_a_rebase(tmp_path
     state = bare.path / ".git/worktrees/linked/rebase-merge"
     state.mkdir()
     assert find_losing_command({}, top) == ""
-    assert find_losing_command({}, str(linked)) == REBASE
+    assert find_losing_command({}, str(linked)) == "rebase"
     assert find_losing_command({}, str(tmp_path)) == ""
     (bare.path / ".git/rebase-apply").mkdir()
-    assert find_losing_command({}, top) == REBASE
-    assert find_losing_command({"GIT_DIR": str(bare.path / ".git")}, "/") == REBASE
+    assert find_losing_command({}, top) == "rebase"
+    assert find_losing_command({"GIT_DIR": str(bare.path / ".git")}, "/") == "rebase"
 
 
 def test_a_writer_that_fails_is_one_clean_error(key: Key, tmp_path: Path) -> None:
