@@ -12,6 +12,7 @@ from mistral_nb.api_key import Key
 from mistral_nb.command_context import Context
 from mistral_nb.config import ADMIN_VARIABLE
 from mistral_nb.errors import Cancelled, CannotAsk, WrongUsage
+from mistral_nb.keys import key_report
 from mistral_nb.sandbox.sandbox import Sandbox
 from mistral_nb.scanning import leak_search
 from mistral_nb.storage.index import COMPROMISED, LIVE
@@ -451,6 +452,9 @@ def test_taken_back_into_memory_it_stays_stored(new_context: NewContext, leaked:
     [copy] = context.key_manager.retired_keys()
     assert context.key_manager.read_retired(copy) == leaked
     assert context.read_index().remembered[leaked.fingerprint].state == LIVE
+    [row] = [row for row in key_report.attention_rows(context) if row.label == "revoked: prod"]
+    assert "was taken back into use, in memory only" in row.value
+    assert row.repair == "%mistral_key login prod"
 
 
 def test_ctrl_c_where_no_store_is_open_leaves_it_revoked_and_stored(
