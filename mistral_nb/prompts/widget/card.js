@@ -52,9 +52,21 @@ const UNTOUCHED = {
   "data-bwignore": true,
   "data-form-type": "other",
 };
-const masked = (id) => make("input", { ...UNTOUCHED, id, type: "password", autocomplete: "new-password" });
+const PASSWORD = { type: "password", autocomplete: "new-password" };
+const PLAIN = { type: "text", autocomplete: "off" }; // off: the browser keeps no text to restore the page with
+const masked = (id) => make("input", { ...UNTOUCHED, id, ...PASSWORD });
+const EYE = ["M1 8c2-3.4 4.4-5 7-5s5 1.6 7 5c-2 3.4-4.4 5-7 5S3 11.4 1 8z", "M8 5.7a2.3 2.3 0 1 0 0 4.6 2.3 2.3 0 1 0 0-4.6z"];
 const field = (id, label, input, hint, kind = "") =>
   make("div", { class: `field ${kind}` }, make("label", { for: id }, label), input, ...(hint ? [hint] : []));
+
+function drawing(...paths) {
+  const parts = ["svg", ...paths.map(() => "path")].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
+  const [svg, ...lines] = parts;
+  for (const [name, value] of [["viewBox", "0 0 16 16"], ["aria-hidden", "true"]]) svg.setAttribute(name, value);
+  lines.forEach((line, number) => line.setAttribute("d", paths[number]));
+  svg.append(...lines);
+  return svg;
+}
 
 // A text with its addresses of Mistral's pages as links; other addresses may be of a server's own making.
 const linked = (text) =>
@@ -87,6 +99,8 @@ export class Card {
     this.holds = make("div", { class: "hint", id: id("holds") });
     this.key = masked(id("key"));
     this.key.setAttribute("aria-describedby", id("check"));
+    this.eye = make("button", { type: "button", class: "eye", "aria-label": "Show key", title: "Show key", "aria-controls": id("key") }, drawing(...EYE));
+    this.showKey(false);
     this.check = make("div", { class: "hint", id: id("check"), "aria-live": "polite" });
     this.page = make("a", OUTSIDE, "Your keys at Mistral ↗");
     this.name = make("input", { ...UNTOUCHED, id: id("name"), type: "text", maxlength: 120 });
@@ -97,7 +111,7 @@ export class Card {
     this.form = make(
       "fieldset",
       { class: "form", "aria-labelledby": id("title") },
-      field(id("key"), "Key", this.key, make("div", { class: "under" }, this.check, this.page), "wide"),
+      field(id("key"), "Key", make("div", { class: "typed" }, this.key, this.eye), make("div", { class: "under" }, this.check, this.page), "wide"),
       field(id("workspace"), "Workspace", this.workspace, this.holds, "wide"),
       this.kept,
       field(id("name"), "Name (optional)", this.name),
@@ -133,6 +147,8 @@ export class Card {
     for (const kind of ["paste", "copy", "cut", "contextmenu", "input"])
       this.card.addEventListener(kind, (event) => event.stopPropagation());
     this.key.addEventListener("input", () => this.showTail());
+    this.eye.addEventListener("mousedown", (event) => event.preventDefault()); // the field keeps the focus
+    this.eye.addEventListener("click", () => this.showKey(this.key.type === PASSWORD.type));
     this.workspace.addEventListener("input", () => this.showHeld());
     for (const input of [this.workspace, this.name]) input.addEventListener("change", () => this.keyIn(input));
     this.expires.addEventListener("change", () => {
@@ -164,7 +180,7 @@ export class Card {
   stop() {
     clearTimeout(this.slow);
     for (const kind of KEYS) window.removeEventListener(kind, this.pressed, true);
-    this.key.value = "";
+    this.emptyKey();
     window.removeEventListener("pagehide", this.left);
     this.model.off("msg:custom", this.heard);
     this.model.off("comm_live_update", this.checked);
@@ -299,7 +315,7 @@ export class Card {
   async answer(fields) {
     const { to, widget } = this.ask;
     this.ask = null;
-    this.key.value = ""; // the page keeps nothing: what is not sealed below is gone
+    this.emptyKey(); // the page keeps nothing: what is not sealed below is gone
     if (this.input) this.input.value = "";
     this.showTail(true);
     this.wait();
@@ -322,7 +338,7 @@ export class Card {
 
   cancel() {
     if (this.over) return;
-    this.key.value = "";
+    this.emptyKey();
     this.say(this.ask ? "Cancelling …" : "Cancelling once the kernel has finished the current step …");
     this.send({ kind: "cancel" });
     this.leave();
@@ -343,7 +359,7 @@ export class Card {
     if (this.over) return;
     this.over = true;
     clearTimeout(this.slow);
-    this.key.value = "";
+    this.emptyKey();
     this.card.removeAttribute("aria-busy");
     this.leave();
     for (const part of [this.why, this.form, this.question, this.actions]) part.remove();
@@ -367,6 +383,16 @@ export class Card {
     if (word) text.firstChild?.prepend(make("span", { class: "only-heard" }, word));
     if (sign) block.prepend(make("span", { class: "sign", "aria-hidden": "true" }, sign));
     return block;
+  }
+
+  showKey(shown) {
+    for (const [name, value] of Object.entries(shown ? PLAIN : PASSWORD)) this.key.setAttribute(name, value);
+    this.eye.setAttribute("aria-pressed", String(shown));
+  }
+
+  emptyKey() {
+    this.key.value = "";
+    this.showKey(false);
   }
 
   showTail(sent = false) {

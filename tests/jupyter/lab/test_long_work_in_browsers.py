@@ -1,5 +1,6 @@
 """A notebook that is saved by itself while a person types, and one of a thousand cells."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,12 +12,16 @@ from mistral_nb.storage.index import Index, Workspace
 from support.browsers import Server, start_browser, start_server
 from support.kernels import clean_environment
 from support.keys import make_key
-from support.removals import HISTORY, PANEL, code, events, notices, open_page, press, save, source, type_into
+from support.patience import PATIENCE
+from support.removals import DIRTY, HISTORY, PANEL, code, events, notices, open_page, press, save, source, type_into
 
 pytestmark = pytest.mark.slow
 AUTOSAVE = f"() => {PANEL}.context.save()"  # what JupyterLab's timer calls
+FOCUSED = f"() => {PANEL}.content.activeCell.editor.hasFocus() ? {PANEL}.content.activeCellIndex : -1"
+DOCUMENTS = "@jupyterlab/docmanager-extension/plugin.jupyterlab-settings"
 NOTEBOOK = "@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
-SAVES = 10
+SAVES, TIMER_SAVES = 10, 2
+TIMER_SECONDS = 5
 CELLS, WITH_KEY = 1000, 700
 
 
@@ -66,6 +71,37 @@ def test_autosaves_leave_the_cell_under_the_hands_alone_and_tell_once(
         assert stored.reveal() not in notebook.page.evaluate(HISTORY)
         assert len(notices(notebook)) == 1
         assert notebook.page.locator(".jp-Dialog").count() == 0  # "File Changed"
+
+
+@pytest.mark.parametrize("lab", [True, False], ids=["lab", "notebook"])
+def test_the_timer_saves_while_a_person_types(server: Server, browser: Any, stored: Key, lab: bool) -> None:
+    """Not with JupyterLab's shortest interval of 1 s: a first save that takes longer than that is overtaken by the
+    next one, which sees the file that the first has written, and "File Changed" is asked, with mistral_nb or without.
+    """
+    server.set(DOCUMENTS, autosaveInterval=TIMER_SECONDS)
+    try:
+        with open_page(browser, server, ["", "'another cell'"], lab=lab) as notebook:
+            type_into(notebook, 0, code(stored))
+            typed = "  # "
+            notebook.page.keyboard.type(typed)
+            deadline = time.monotonic() + 60 * PATIENCE
+            while events(notebook) < TIMER_SAVES:
+                assert time.monotonic() < deadline
+                notebook.page.keyboard.type("so ")
+                typed += "so "
+                assert notebook.page.evaluate(FOCUSED) == 0
+            assert source(notebook, 0) == code(stored) + typed
+            assert MARKER in notebook.file.read_text()
+            notebook.wait(lambda: len(notices(notebook)) == 1)
+            notebook.cell(1).locator(".cm-content").click()
+            notebook.page.keyboard.type("  # more")  # JupyterLab takes for saved what was typed during a save
+            notebook.wait(lambda: MARKER in source(notebook, 0), timeout=60)
+            assert source(notebook, 0) == (code(stored) + typed).replace(stored.reveal(), MARKER)
+            notebook.wait(lambda: not notebook.page.evaluate(DIRTY), timeout=60)
+            assert len(notices(notebook)) == 1
+            assert notebook.page.locator(".jp-Dialog").count() == 0  # "File Changed"
+    finally:
+        server.set(DOCUMENTS)
 
 
 def test_of_a_thousand_cells_the_one_with_the_key_is_changed_and_shown(

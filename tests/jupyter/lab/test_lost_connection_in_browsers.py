@@ -1,4 +1,4 @@
-"""A page whose server has died: it still asks before a key is pasted, says what it can't do, and loses nothing."""
+"""A page that has lost its server: it still asks before a key is pasted, says what it can't do, and loses nothing."""
 
 from collections.abc import Iterator
 
@@ -17,6 +17,10 @@ CELLS = ("%load_ext mistral_nb", "import mistralai\nkey = ''", "", "'the last'")
 LOAD, CODE, TYPED, LAST = range(len(CELLS))
 CONNECTION = """() => [...window.jupyterapp.shell.widgets("main")].find((widget) => widget.sessionContext)
   .sessionContext.session.kernel.connectionStatus"""
+RECONNECT = """() => {
+  const panel = [...window.jupyterapp.shell.widgets("main")].find((widget) => widget.sessionContext);
+  panel.sessionContext.session.kernel.reconnect().catch(() => undefined);
+}"""
 REFRESH = "() => { window.jupyterapp.serviceManager.sessions.refreshRunning().catch(() => undefined); }"
 LOST = "This page has lost its connection to the kernel."
 
@@ -72,3 +76,25 @@ def test_it_asks_and_says_what_failed(desk):
     desk.notebook.wait(lambda: other in desk.source(CODE))
     desk.page.evaluate("(text) => console.log(text)", other)
     desk.notebook.wait(lambda: {"models", "page", "console"} <= set(desk.search(other)))  # negative control
+
+
+def test_a_browser_that_is_offline_offers_nothing_until_it_is_online_again(desk):
+    """Chromium keeps a websocket open when it goes offline, as if nobody had noticed yet; a new one can't be opened."""
+    key = make_key()
+    desk.load(LOAD)
+    desk.can_keep(key, CODE, 1)  # negative control, and the dialog's parts are loaded
+    desk.page.unroute_all()
+    desk.page.context.set_offline(True)
+    try:
+        desk.page.evaluate(RECONNECT)
+        desk.notebook.wait(lambda: desk.page.evaluate(CONNECTION) != "connected")
+        desk.paste(key.reveal(), CODE, 1)
+        desk.dialog.get_by_text(LOST).wait_for()
+        assert desk.dialog.get_by_role("button", name="Keep it").count() == 0
+        desk.press("Cancel")
+    finally:
+        desk.page.context.set_offline(False)
+    desk.page.evaluate(RECONNECT)
+    desk.notebook.wait(lambda: desk.page.evaluate(CONNECTION) == "connected", timeout=40)
+    desk.can_keep(key, CODE, 1)
+    assert desk.source(CODE) == CELLS[CODE]

@@ -260,6 +260,32 @@ def test_escape_cancels_and_the_notebooks_keys_stay_out(stage):
     assert stage.leaks(text) == []
 
 
+@pytest.mark.slow
+def test_the_key_is_hidden_until_a_person_shows_it_and_hidden_again_when_it_is_sent(stage):
+    text = make_text()
+    card = stage.opens(REFUSED)
+    key = card.get_by_label("Key", exact=True)
+    hidden = {"type": "password", "autocomplete": "new-password"}
+    attributes = "node => ({type: node.type, autocomplete: node.autocomplete})"
+    stage.page.keyboard.type(text)
+    assert key.evaluate(attributes) == hidden
+    card.get_by_role("button", name="Show key", pressed=False).press("Enter")
+    card.get_by_role("button", name="Show key", pressed=True).wait_for()
+    assert key.evaluate(attributes) == {"type": "text", "autocomplete": "off"}
+    places = stage.notebook.everywhere()
+    assert traces(text, {"fields": places.pop("fields")})  # negative control: it is there to be read
+    assert traces(text, places) == []
+    card.get_by_role("button", name="Show key").press("Space")
+    assert key.evaluate(attributes) == hidden
+    card.get_by_role("button", name="Show key").click()
+    assert key.evaluate("node => [node.type, node.value]") == ["text", text]
+    card.get_by_role("button", name="Save").click()
+    stage.says(card, "The API does not accept the key")
+    card.get_by_role("button", name="Show key", pressed=False).wait_for()
+    assert key.evaluate(attributes) == hidden
+    assert stage.leaks(text) == []
+
+
 def _typed(stage: Stage) -> Any:
     card = stage.opens(CANCELLED)
     card.get_by_label("Key", exact=True).fill(make_text())
@@ -319,9 +345,18 @@ def _text(stage: Stage) -> Any:
     return card
 
 
+def _shown(stage: Stage) -> Any:
+    card = stage.opens(CANCELLED)
+    card.get_by_label("Key", exact=True).fill(make_text())
+    card.get_by_role("button", name="Show key", pressed=False).click()
+    card.get_by_role("button", name="Show key", pressed=True).wait_for()
+    return card
+
+
 STATES: dict[str, Callable[[Stage], Any]] = {
     "1-empty": lambda stage: stage.opens(CANCELLED),
     "2-typed": _typed,
+    "2-shown": _shown,
     "4-known-workspace": _known_workspace,
     "4-misplaced": _misplaced,
     "4-date": _date,
