@@ -138,6 +138,7 @@ def test_a_placeholder_is_never_a_key(placeholder, wrapping):
     assert key_or_none(placeholder) is None
 
 
+@pytest.mark.slow
 def test_a_random_key_is_practically_never_a_placeholder():
     """Seven of two million random ones were: they hold "xxx" and no digit. Of 100 000, five are too many."""
     rng = random.Random(20261123)

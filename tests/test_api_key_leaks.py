@@ -215,7 +215,7 @@ def test_a_secret_does_not_leak_by(way, kind):
     assert leaked(WAYS[way](Ordinary(text)), text)
 
 
-@pytest.mark.slow_except("Key-Verbose", "Secret-Context")
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("kind", [Key, Secret])
 def test_a_traceback_in_ipython_does_not_show_it(tmp_path, capsys, mode, kind):
@@ -231,6 +231,7 @@ def test_a_traceback_in_ipython_does_not_show_it(tmp_path, capsys, mode, kind):
             assert leaked(out + err, text) is expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Key, Secret])
 def test_ipython_shows_a_result_masked(tmp_path, capsys, kind):
     text = make_text()

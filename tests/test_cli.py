@@ -67,7 +67,7 @@ def test_run_passes_signals_on(sent: signal.Signals, environ: Env) -> None:
         assert child.wait(30 * PATIENCE) == 42
 
 
-@pytest.mark.slow_except("words0")
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["prod"], ["-w", "prod"], ["--force", "prod", "--yes"], ["prod", "--force"]])
 def test_run_takes_the_workspace_by_position_or_option(words: list[str], environ: Env, sandbox: Sandbox) -> None:
     keys = {name: sandbox.make_key() for name in ("dev", "prod")}
@@ -160,6 +160,7 @@ def test_a_key_as_an_argument_is_refused_and_not_repeated(place: str, environ: E
     assert key not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_run_of_a_workspace_without_a_command_says_what_is_missing(environ: Env, sandbox: Sandbox) -> None:
     run(environ, "login", "prod", given=sandbox.make_key().reveal())
     done = run(environ, "run", "prod")
@@ -178,6 +179,7 @@ def test_without_input_the_error_names_the_alternatives(environ: Env) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_json_is_json(environ: Env, sandbox: Sandbox) -> None:
     key = sandbox.make_key()
     run(environ, "login", "dev", given=key.reveal())
@@ -197,12 +199,14 @@ def test_a_pipe_closed_early_causes_no_traceback(environ: Env) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_output_works_on_an_ascii_only_terminal(environ: Env, sandbox: Sandbox) -> None:
     env = environ | {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
     run(env, "login", "dev", given=sandbox.make_key().reveal())
     assert run(env, "status").returncode == 0
 
 
+@pytest.mark.slow
 def test_in_a_terminal_it_asks_masked_and_again_after_an_empty_answer(environ: Env, sandbox: Sandbox) -> None:
     key = sandbox.make_key()
     with spawn([SCRIPT, "login", "dev"], environ) as screen:
@@ -279,6 +283,7 @@ def test_without_a_keyring_a_passphrase_is_asked_for_twice_and_the_choice_rememb
         assert "open sesame, please" not in screen.raw
 
 
+@pytest.mark.slow
 def test_another_tools_key_is_offered_by_source_and_tail_and_used_after_a_yes(environ: Env, sandbox: Sandbox) -> None:
     key = sandbox.make_key()
     folder = Path(environ["HOME"]) / ".vibe"
@@ -303,6 +308,7 @@ def test_control_codes_in_a_file_name_are_stripped(words: list[str], environ: En
     assert not {"\x1b", "\x9b"} & set(said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("around", ["{}", "{}\n", 'A=1\n# a note\nexport MISTRAL_API_KEY="{}"\nOTHER=x y z\n'])
 def test_a_key_may_be_piped_as_a_whole_env_file(around: str, environ: Env, sandbox: Sandbox) -> None:
     key = sandbox.make_key()
@@ -332,6 +338,7 @@ def test_every_action_of_the_table_can_be_loaded() -> None:
             assert callable(load_action(command))
 
 
+@pytest.mark.slow
 def test_a_key_is_in_no_argument_of_a_child_process(environ: Env) -> None:
     key = make_key()
     environ["MISTRAL_API_KEY"] = key.reveal()

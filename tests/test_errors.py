@@ -31,6 +31,7 @@ def test_an_error_is_two_sentences(kind):
     assert (error.failed, error.todo, str(error)) == (FAILED, TODO, f"{FAILED} {TODO}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_ipython_draws_every_error_as_one_line(tmp_path, capsys, mode):
     with open_shell(tmp_path) as shell:

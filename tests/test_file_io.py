@@ -73,6 +73,7 @@ def test_the_last_check_runs_after_writing_and_can_stop_the_move(tmp_path):
     assert [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == [("file", b"old")]
 
 
+@pytest.mark.slow
 def test_a_reader_never_sees_half_a_file(tmp_path):
     path = str(tmp_path / "file")
     sizes = (1, 1 << 20)

@@ -368,6 +368,7 @@ def test_json_has_one_entry_a_key_and_place(tell: Callable[[Surroundings], dict[
         assert set(KeyRecord._fields) <= set(entry)
 
 
+@pytest.mark.slow
 def test_the_pre_push_hook_counts_and_names_places(tmp_path: Path) -> None:
     here = Surroundings(Repo(tmp_path / "repo", git_environment(tmp_path)), False)
     here.repo.write("b.ipynb", b"{}")

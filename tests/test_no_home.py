@@ -64,6 +64,7 @@ def test_every_command_goes_on(words: str, code: int | None, folder: str) -> Non
     assert not os.path.exists(os.path.join(folder, "~"))
 
 
+@pytest.mark.slow
 def test_a_key_in_the_environment_is_found_and_used(folder: str) -> None:
     with Sandbox() as api:
         key = api.make_key()
@@ -86,6 +87,7 @@ def test_with_a_folder_named_the_sentence_is_gone_and_keys_are_remembered(folder
     assert os.path.exists(os.path.join(home, "workspaces.json"))
 
 
+@pytest.mark.slow
 def test_the_extension_loads_and_its_commands_work(folder: str) -> None:
     key = make_key()
     code = "\n".join(

@@ -122,19 +122,19 @@ def kept(environ: Env, sandbox: Sandbox) -> Key:
     return key
 
 
-@pytest.mark.slow_except("win32")
+@pytest.mark.slow
 @SYSTEMS
 def test_every_module_can_be_imported(system: str, environ: Env) -> None:
     assert int(run(system, environ, EVERY_MODULE)) > 150
 
 
-@pytest.mark.slow_except("win32")
+@pytest.mark.slow
 @SYSTEMS
 def test_the_magics_work_in_a_shell(system: str, environ: Env, kept: Key) -> None:
     assert run(system, environ, ONE_SHELL).endswith(f"{kept.tail}\n")
 
 
-@pytest.mark.slow_except("win32")
+@pytest.mark.slow
 @SYSTEMS
 def test_the_command_line_works_from_login_to_logout(system: str, environ: Env, sandbox: Sandbox) -> None:
     key = sandbox.make_key("prod")
@@ -154,7 +154,7 @@ def test_the_command_line_works_from_login_to_logout(system: str, environ: Env, 
     run(system, environ, *line, "verify", "prod", code=None)
 
 
-@pytest.mark.slow_except("cp437-win32")
+@pytest.mark.slow
 @SYSTEMS
 @pytest.mark.parametrize("page", ["cp1252", "cp437"])
 def test_a_console_of_another_code_page_gets_text(system: str, page: str, environ: Env, kept: Key) -> None:

@@ -145,6 +145,7 @@ def test_scan_and_scrub_of_a_forged_name(words: list[str], tmp_path: Path) -> No
         assert SHOWN in said
 
 
+@pytest.mark.slow
 @posix
 def test_gits_filter_and_a_scan_of_the_history_show_a_forged_name(tmp_path: Path) -> None:
     repo = Repo(tmp_path / "repo", git_environment(tmp_path))

@@ -17,6 +17,7 @@ from support.keys import make_key
 NewContext = Callable[..., Context]
 
 
+@pytest.mark.slow
 def test_a_script_is_told_what_a_script_can_do(tmp_path: Path) -> None:
     code = (
         "import mistral_nb; print(mistral_nb.status())\ntry: mistral_nb.switch('dev')\nexcept Exception as e: print(e)"
@@ -28,6 +29,7 @@ def test_a_script_is_told_what_a_script_can_do(tmp_path: Path) -> None:
     assert "%mistral_key" not in done.stdout
 
 
+@pytest.mark.slow
 def test_a_notebook_is_told_the_magic(tmp_path: Path) -> None:
     with start_kernel(clean_environment(tmp_path)) as kernel:
         assert "Next: %mistral_key switch" in kernel.run("import mistral_nb; print(mistral_nb.status())").text

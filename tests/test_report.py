@@ -160,6 +160,7 @@ def test_json_is_the_reports_data_or_else_its_rows():
     assert "é" in as_json(Report("é"))
 
 
+@pytest.mark.slow
 def test_a_notebook_gets_the_table_and_a_terminal_the_text(tmp_path):
     with open_shell(tmp_path) as shell:
         shell.display_formatter.active_types = ["text/plain", "text/html"]

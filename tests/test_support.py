@@ -104,6 +104,7 @@ def test_ctrl_c_at_a_prompt_ends_a_program_in_a_terminal(tmp_path):
         assert "KeyboardInterrupt" in screen.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("simple_prompt", [True, False])
 def test_a_person_answers_terminal_ipython(tmp_path, simple_prompt):
     answer = make_text()

@@ -155,6 +155,7 @@ def test_an_admin_key_is_verified_by_the_admin_api(sandbox: Sandbox) -> None:
     assert verify_admin_key(sandbox.admin.make_key(), base).accepts_key is None
 
 
+@pytest.mark.slow
 def test_neither_key_is_in_an_error_or_a_repr(sandbox: Sandbox) -> None:
     wish, admin = wish_for(sandbox), admin_of(sandbox)
     shown = repr(admin)
@@ -253,6 +254,7 @@ def test_a_created_key_is_never_a_string() -> None:
     assert made.key == text
 
 
+@pytest.mark.slow
 def test_a_list_that_does_not_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     client, asked = AdminClient(make_key(), "http://127.0.0.1:1"), itertools.count()
 

@@ -34,11 +34,13 @@ def test_it_is_used_from_its_store(org: Organisation) -> None:
     assert org.admin_key.reveal() not in org.said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("run", "-w", "admin", "--", "true"), ("curl", "-w", "admin", "/v1/models")])
 def test_it_is_refused_by_commands_that_need_an_ordinary_key(words: tuple[str, ...], org: Organisation) -> None:
     assert "is an Admin key" in org.run(*words, code=125).stderr
 
 
+@pytest.mark.slow
 def test_use_refuses_it(org: Organisation, new_context: NewContext, environ: dict[str, str]) -> None:
     with pytest.raises(WrongUsage, match="is an Admin key: it does not work with models"):
         act(new_context(), "switch", workspace="admin")
@@ -47,6 +49,7 @@ def test_use_refuses_it(org: Organisation, new_context: NewContext, environ: dic
     assert environ["MISTRAL_API_KEY"] == org.key.reveal()
 
 
+@pytest.mark.slow
 def test_an_ordinary_key_is_not_stored_as_one(org: Organisation, new_context: NewContext) -> None:
     with pytest.raises(KeyRefused, match="The Admin API refused"):
         act(new_context("cli"), "login", {"key": org.sandbox.make_key()}, workspace="other", admin=True)
@@ -72,6 +75,7 @@ def test_it_is_rotated_manually(org: Organisation) -> None:
     assert (entry.tail, entry.kind) == (new.tail, "admin")
 
 
+@pytest.mark.slow
 def test_one_in_the_environment_comes_first_and_is_looked_for_in_what_is_saved(org: Organisation) -> None:
     other = org.sandbox.admin.make_key()
     org.environ["MISTRAL_ADMIN_API_KEY"] = other.reveal()
@@ -88,6 +92,7 @@ def test_without_one_the_error_says_where_to_get_it(new_context: NewContext) -> 
             act(new_context("cli"), name, **flags)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("value", "error", "said"),
     [

@@ -25,6 +25,7 @@ def test_the_leaked_key_is_deleted_at_mistral(org: Organisation) -> None:
     assert org.admin_key.reveal() not in org.said
 
 
+@pytest.mark.slow
 def test_nothing_is_deleted_without_a_yes(org: Organisation) -> None:
     done = org.run("revoke", "prod", code=3)
     assert "Use --yes, with --manual to leave it at Mistral." in done.stderr
@@ -67,6 +68,7 @@ def test_a_failed_deletion_is_reported_and_can_be_done_manually(
     assert org.there == {}
 
 
+@pytest.mark.slow
 def test_a_deletion_whose_answer_is_lost_is_seen_by_the_refusal(org: Organisation) -> None:
     org.sandbox.admin.set_fault("answer lost")
     org.run("revoke", "prod", "--yes", code=None)
@@ -82,6 +84,7 @@ def test_a_tail_that_two_keys_share_deletes_none_but_ours(org: Organisation) -> 
     assert set(org.sandbox.issued_keys()) == {twin.fingerprint}
 
 
+@pytest.mark.slow
 def test_manual_does_not_use_the_admin_key(org: Organisation) -> None:
     org.run("revoke", "prod", "--yes", "--manual", code=1)
     assert org.there

@@ -67,6 +67,7 @@ def test_a_date_missing_from_the_response_is_read_from_the_list(org: Organisatio
     assert org.contents.workspaces["prod"].expires == str(days(30))
 
 
+@pytest.mark.slow
 def test_without_a_yes_the_old_key_stays_and_the_next_rotate_finishes(org: Organisation) -> None:
     first = org.run("rotate", "prod")
     new = org.kept
@@ -79,6 +80,7 @@ def test_without_a_yes_the_old_key_stays_and_the_next_rotate_finishes(org: Organ
     assert org.begun == []
 
 
+@pytest.mark.slow
 def test_keep_old_keeps_both(org: Organisation) -> None:
     org.run("rotate", "prod", "--yes", "--keep-old")
     assert set(org.there) == {org.key.tail, org.kept}
@@ -94,7 +96,7 @@ def test_manual_does_not_use_the_admin_key(org: Organisation) -> None:
     assert not any(request.path.startswith("/v1/admin") for request in org.sandbox.requests)
 
 
-@pytest.mark.slow_except("answer lost")
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["answer lost", "created, then 500", "no key in the answer"])
 def test_a_key_whose_response_is_lost_is_found_by_name_and_deleted(fault: str, org: Organisation) -> None:
     org.sandbox.admin.set_fault(fault)

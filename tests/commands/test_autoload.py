@@ -42,6 +42,7 @@ def test_a_new_kernel_is_guarded_until_it_is_removed(new_context: NewContext, en
         assert kernel.run(PRINT).text == f"{key.reveal()}\n", "without it the key is shown"
 
 
+@pytest.mark.slow
 def test_a_workspace_is_set_only_if_it_was_named(new_context: NewContext, sandbox: Sandbox, environ: Env) -> None:
     keys = {name: sandbox.make_key() for name in ("dev", "prod")}
     for name, key in keys.items():
@@ -58,6 +59,7 @@ def test_a_workspace_is_set_only_if_it_was_named(new_context: NewContext, sandbo
         assert kernel.run(tail).text == "????\n", "it asks first, and nobody was asked"
 
 
+@pytest.mark.slow
 def test_the_users_key_file_is_read(environ: Env, new_context: NewContext, tmp_path: Path) -> None:
     key, file = make_key(), tmp_path / "secret"
     file.write_text(key.reveal())

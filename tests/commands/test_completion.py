@@ -37,6 +37,7 @@ def test_a_script_is_printed_as_it_was_made(shell: str, environ: Env) -> None:
         assert (name in done.stdout) is (name not in HIDDEN)
 
 
+@pytest.mark.slow
 def test_workspaces_are_named_by_one_call_that_opens_no_store(env: Env) -> None:
     assert mistral_nb(env, "completion", "--workspaces").stdout == "quokka\n"
     with Index(env["MISTRAL_NB_HOME"]).edit() as contents:
@@ -84,6 +85,7 @@ def zsh(env: Env) -> Iterator[Screen]:
         yield screen
 
 
+@pytest.mark.slow
 def test_zsh_completes(zsh: Screen) -> None:
     for typed, completed in (("rot", "rotate"), ("verify quo", "quokka"), ("scan zeb", "zebra.ipynb")):
         zsh.presses(f"mistral-nb {typed}")
@@ -92,6 +94,7 @@ def test_zsh_completes(zsh: Screen) -> None:
         zsh.presses("\x15")  # Ctrl-U: the line is deleted
 
 
+@pytest.mark.slow
 def test_fish_completes(env: Env) -> None:
     need("fish")
     for line, offered in (("mistral-nb rot", "rotate"), ("mistral-nb verify ", "quokka")):

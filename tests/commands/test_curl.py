@@ -40,6 +40,7 @@ def curl(environ: dict[str, str], *words: str, given: str = "") -> subprocess.Co
     )
 
 
+@pytest.mark.slow
 def test_the_request_goes_out_with_the_key(kept: Key, sandbox: Sandbox, environ: dict[str, str]) -> None:
     done = curl(environ, "-sS", "/v1/models")
     assert (done.returncode, done.stderr) == (0, "")
@@ -103,6 +104,7 @@ def test_tls_session_keys_are_not_logged(kept: Key, sandbox: Sandbox, environ: d
     assert b"SSLKEYLOGFILE" not in shown
 
 
+@pytest.mark.slow
 def test_an_ask_first_workspace_is_used_after_a_yes_and_named(kept: Key, environ: dict[str, str]) -> None:
     subprocess.run([sys.executable, "-m", "mistral_nb", "edit", "prod", "--ask-first"], env=environ, check=True)
     done = curl(environ, "-s", "/v1/models")
@@ -180,6 +182,7 @@ def test_any_other_address_is_refused(word: str) -> None:
         resolve_address(word, BASE)
 
 
+@pytest.mark.slow
 def test_the_real_curl_reads_the_allowed_addresses_as_we_do(
     kept: Key, sandbox: Sandbox, environ: dict[str, str]
 ) -> None:

@@ -49,6 +49,7 @@ def test_every_cell_of_the_quickstart_is_shown(environ: dict[str, str]) -> None:
         assert cell.splitlines()[0] in shown
 
 
+@pytest.mark.slow
 def test_a_failing_step_is_named(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "quickstart_cells", lambda: ["%load_ext mistral_nb", "1 / 0"])
     with pytest.raises(demo.DemoFailed, match="ZeroDivisionError") as caught:

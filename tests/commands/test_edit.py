@@ -27,6 +27,7 @@ NewContext = Callable[..., Context]
 CHEAP = KdfParameters(memory=8, iterations=1, lanes=1)
 
 
+@pytest.mark.slow
 def test_renaming_by_the_command_line(kept: dict[str, Key], environ: dict[str, str], new_context: NewContext) -> None:
     done = mistral_nb(environ, "edit", "prod", "--rename", "production")
     assert (done.returncode, done.stdout.strip()) == (0, f"Renamed: prod is now production …{kept['prod'].tail}.")
@@ -45,6 +46,7 @@ def test_renaming_what_is_in_use_keeps_it_in_use(kept: dict[str, Key], new_conte
     assert (active.workspace, active.key) == ("production", kept["prod"])
 
 
+@pytest.mark.slow
 def test_moving_where_no_keyring_is_changes_nothing(
     kept: dict[str, Key], environ: dict[str, str], new_context: NewContext
 ) -> None:
@@ -74,6 +76,7 @@ def test_moving_out_of_memory_replaces_no_key_that_another_process_stored(new_co
     assert read(new_context) == {"prod": theirs, "mine": mine}
 
 
+@pytest.mark.slow
 def test_several_changes_at_once(kept: dict[str, Key], environ: dict[str, str], new_context: NewContext) -> None:
     changes = ("--rename", "team", "--key-name", "laptop", "--expires", "2029-01-31", "--ask-first")
     done = mistral_nb(environ, "edit", "prod", "--store", "file", *changes)

@@ -99,6 +99,7 @@ def test_with_nothing_to_export_no_file_is_written(repo: Repo) -> None:
     assert not (repo.path / REVOKED_FILE).exists()
 
 
+@pytest.mark.slow
 def test_a_colleagues_scan_reports_and_scrub_does_not_rewrite(repo: Repo, colleague: dict[str, str]) -> None:
     leaked = noted(repo, COMPROMISED)
     held = notebook(f"x = '{leaked.reveal()}'")
@@ -115,6 +116,7 @@ def test_a_colleagues_scan_reports_and_scrub_does_not_rewrite(repo: Repo, collea
     assert build_watchlist(str(repo.path / "a/b"), environ=colleague).reported == {leaked.fingerprint}
 
 
+@pytest.mark.slow
 def test_a_colleagues_push_is_stopped_and_the_filter_changes_nothing(
     repo: Repo, colleague: dict[str, str], tmp_path: Path
 ) -> None:
@@ -142,6 +144,7 @@ def test_in_a_notebook_too(new_context) -> None:
     assert Path(context.folder, REVOKED_FILE).is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="pipes have no path elsewhere")
 def test_a_pipe_in_place_of_the_file_is_refused_without_blocking(repo: Repo) -> None:
     noted(repo, RETIRED)

@@ -55,6 +55,7 @@ def test_the_first_examples_can_be_typed() -> None:
         parse_words(MAGIC, shlex.split(example) or ["switch"])
 
 
+@pytest.mark.slow
 def test_help_of_a_command_has_one_layout(environ: Env) -> None:
     first = {mistral_nb(environ, *words).stdout for words in ([], ["help"], ["-h"], ["--help"])}
     assert len(first) == 1
@@ -91,6 +92,7 @@ def in_terminal(env: Env, *words: str) -> str:
         os.close(its)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="a POSIX terminal")
 def test_colours_are_for_terminals_that_have_them(environ: Env, tmp_path: Path) -> None:
     env = {name: value for name, value in environ.items() if name != "NO_COLOR"} | {"TERM": "xterm"}

@@ -42,6 +42,7 @@ def test_the_active_workspace_is_marked(new_context: NewContext, sandbox: Sandbo
     assert act(new_context(), "list").report.data["active"] is None  # the key in the environment is another by now
 
 
+@pytest.mark.slow
 def test_each_key_is_shown_with_its_state(org: Organisation) -> None:
     make = org.sandbox.make_key
     keys = {
@@ -76,6 +77,7 @@ def test_each_key_is_shown_with_its_state(org: Organisation) -> None:
     assert not any(key.reveal() in org.said for key in (*keys.values(), gone, org.key))
 
 
+@pytest.mark.slow
 def test_expiry_and_id_of_our_keys_are_recorded(org: Organisation) -> None:
     key = org.sandbox.make_key("dev", expires=days(60))
     act(org.new_context("cli"), "login", {"key": key, "expires": ""}, workspace="dev")
@@ -127,6 +129,7 @@ def test_two_matching_keys_are_reported_as_ambiguous(org: Organisation) -> None:
     assert org.contents.workspaces["prod"].key_id is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["bearer only", "unknown fields"])
 def test_other_bodies_and_headers_are_understood(fault: str, org: Organisation) -> None:
     org.sandbox.admin.set_fault(fault)
@@ -140,6 +143,7 @@ def test_a_notebook_names_no_key_unless_asked(org: Organisation) -> None:
     assert "laptop" in act(org.new_context(), "list", remote=True, long=True).shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "code"), [("missing", 3), ("html", 3)])
 def test_an_unavailable_list_is_explained(fault: str, code: int, org: Organisation) -> None:
     org.sandbox.admin.set_fault(fault)

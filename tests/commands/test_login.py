@@ -138,6 +138,7 @@ def test_the_same_key_again_keeps_its_expiry(new_context: NewContext, sandbox: S
     assert (entry.expires, entry.expiry_known) == (None, False), "another key's date is not this one's"
 
 
+@pytest.mark.slow
 def test_without_the_keyring_that_was_set_nothing_is_left_behind(environ: dict[str, str], sandbox: Sandbox) -> None:
     key = sandbox.make_key()
     env = environ | {"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}

@@ -16,6 +16,7 @@ from support.commands import act, mistral_nb, read
 NewContext = Callable[..., Context]
 
 
+@pytest.mark.slow
 def test_the_passphrase_and_its_file_change_together(
     kept: dict[str, Key], environ: dict[str, str], new_context: NewContext, tmp_path: Path
 ) -> None:

@@ -258,6 +258,7 @@ def test_run_again_after_a_new_key_it_checks_the_revoked_one(
     assert new_context().key_manager.retired_keys() == []
 
 
+@pytest.mark.slow
 def test_the_new_key_is_revoked_too_if_confirmed(
     new_context: NewContext, sandbox: Sandbox, leaked: Key, environ: dict[str, str]
 ) -> None:

@@ -79,6 +79,7 @@ def test_mode_and_symbolic_link_stay(new_context: Any, key: Key, folder: Path) -
     assert key.reveal() not in file.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="modes and links of POSIX")
 def test_a_hard_link_that_still_contains_the_key_is_reported(new_context: Any, key: Key, folder: Path) -> None:
     file = folder / "a.ipynb"
@@ -91,6 +92,7 @@ def test_a_hard_link_that_still_contains_the_key_is_reported(new_context: Any, k
     assert scrub(new_context, folder).report.exit_code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="modes and links of POSIX")
 def test_a_write_protected_file_is_kept_and_reported(environ: dict[str, str], key: Key, folder: Path) -> None:
     file, other = folder / "a.ipynb", folder / "b.ipynb"
@@ -270,6 +272,7 @@ def test_standard_input_without_a_key_passes_through(given: bytes, environ: dict
     assert (done.returncode, done.stdout, done.stderr) == (0, given, b"")
 
 
+@pytest.mark.slow
 def test_standard_input_is_filtered(environ: dict[str, str], key: Key) -> None:
     given = b"\xff\r\n" + holding(key.reveal()).encode()
     done = run(environ, "scrub", "-", given=given)
@@ -292,7 +295,7 @@ FILES = {
 }
 
 
-@pytest.mark.slow_except("quiet.ipynb-scan", "remembered.ipynb-scrub", "noted.ipynb-scrub", "gone.ipynb-scrub")
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["scrub", "scan"])
 @pytest.mark.parametrize("name", [*FILES, "gone.ipynb"])
 def test_fast_path_and_usual_path_report_a_file_alike(
@@ -335,6 +338,7 @@ def test_a_clean_notebook_loads_no_argparse(
     assert "sys" in loaded
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variable", ["MISTRALAI_API_KEY", "mistral_token", "AZURE_MISTRAL_API_KEY"])
 def test_a_key_in_a_misnamed_variable_is_removed_by_the_real_command_line(
     variable: str, folder: Path, environ: dict[str, str]
@@ -377,6 +381,7 @@ sys.exit(cli.main(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 def test_many_files_are_shared_between_processes(environ: dict[str, str], key: Key, folder: Path) -> None:
     holding_it = many(folder, key)
 
@@ -395,6 +400,7 @@ def test_many_files_are_shared_between_processes(environ: dict[str, str], key: K
     assert not any(key.reveal() in file.read_text() for file in folder.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="kill -9 is POSIX")
 def test_if_the_worker_processes_are_killed_this_one_continues(environ: dict[str, str], folder: Path, key: Key) -> None:
     holding_it = many(folder, key)
@@ -498,6 +504,7 @@ def test_a_closed_pipe_is_not_an_error(environ: dict[str, str]) -> None:
     assert process.wait(20) in (0, -signal.SIGPIPE)
 
 
+@pytest.mark.slow
 def test_a_folder_means_its_notebooks_and_other_files_with_keys_are_counted(
     new_context: Any, key: Key, folder: Path
 ) -> None:

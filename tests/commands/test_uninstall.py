@@ -65,6 +65,7 @@ def repositories(environ: Env, tmp_path: Path, new_context: NewContext) -> list[
     return made
 
 
+@pytest.mark.slow
 def test_nothing_of_ours_is_left(
     new_context: NewContext, used: list[str], repositories: list[Repo], environ: Env, tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ from support.organisation import Organisation
 NewContext = Callable[..., Context]
 
 
+@pytest.mark.slow
 def test_costs_are_a_table_with_period_and_currency(org: Organisation) -> None:
     done = org.run("usage", "--month", "2026-02")
     lines = [line.split() for line in done.stdout.splitlines()]
@@ -27,6 +28,7 @@ def test_costs_are_a_table_with_period_and_currency(org: Organisation) -> None:
     assert UNTRIED_NOTE in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", ["prod", "here"])
 def test_of_one_workspace_by_its_name_here_or_there(named: str, org: Organisation) -> None:
     if named == "here":
@@ -35,6 +37,7 @@ def test_of_one_workspace_by_its_name_here_or_there(named: str, org: Organisatio
     assert (told["total"], told["currency"], told["workspace"]) == (10.25, "EUR", named)
 
 
+@pytest.mark.slow
 def test_a_workspace_that_is_not_there_is_named_with_those_that_are(org: Organisation) -> None:
     assert "Available: prod" in org.run("usage", "-w", "elsewhere", code=2).stderr
 
@@ -58,6 +61,7 @@ def test_a_chart_is_valid_for_any_categories(costs: tuple[tuple[str, float], ...
         assert ElementTree.fromstring(drawn).tag == "svg"
 
 
+@pytest.mark.slow
 def test_unrecognised_costs_are_reported_not_omitted(org: Organisation) -> None:
     org.sandbox.admin.set_fault("costs of another kind")
     done = org.run("usage", code=3)
@@ -90,5 +94,6 @@ def test_an_impossible_month_is_one_sentence(org: Organisation) -> None:
     assert len(done.stderr.splitlines()) <= 2
 
 
+@pytest.mark.slow
 def test_json_has_no_formatting(org: Organisation) -> None:
     assert json.loads(org.run("usage", "--json").stdout)["costs"] == org.sandbox.admin.costs

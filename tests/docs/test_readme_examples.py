@@ -30,6 +30,7 @@ def lines(block: str) -> list[str]:
     return [line for line in block.splitlines() if line.strip()]
 
 
+@pytest.mark.slow
 def test_the_first_cell_gives_a_client_that_works(environ: dict[str, str], sandbox: Sandbox) -> None:
     cell = blocks("README.md", "python")[0]
     assert cell.count("Mistral()") == 1
@@ -75,7 +76,7 @@ CODES = {
 APP = "import os, sys; print('app.py was given', os.environ['MISTRAL_API_KEY'][-4:], file=sys.stderr)"
 
 
-@pytest.mark.slow_except("docs/")
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["README.md", "docs/git.md"])
 def test_the_shell_commands_work(page: str, environ: dict[str, str], sandbox: Sandbox, tmp_path: Path) -> None:
     need("git")
@@ -113,6 +114,7 @@ def test_the_shell_commands_work(page: str, environ: dict[str, str], sandbox: Sa
         assert MARKER.encode() in repo.read("analysis.ipynb")
 
 
+@pytest.mark.slow
 def test_a_key_from_a_password_manager_is_read_from_standard_input(
     environ: dict[str, str], sandbox: Sandbox, tmp_path: Path
 ) -> None:

@@ -91,6 +91,7 @@ def test_the_site_lists_the_options_of_each_sub_command() -> None:
 class TestExitCodes:
     PAGE = page("docs/exit-codes.md")
 
+    @pytest.mark.slow
     def test_every_code_is_in_the_table(self) -> None:
         listed = {int(code) for code in re.findall(r"^\| (\d+) \| ", self.PAGE.partition("## ")[0], re.MULTILINE)}
         assert listed == {0, *self.codes_in_the_code()}
@@ -207,6 +208,7 @@ class TestJsonOutput:
 class TestSettings:
     PAGE = page("docs/settings.md")
 
+    @pytest.mark.slow
     def test_every_variable_of_ours_is_on_the_page(self) -> None:
         named = set(code_words(self.PAGE))
         read = {

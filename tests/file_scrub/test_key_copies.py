@@ -41,6 +41,7 @@ def aside(environ):
     return read
 
 
+@pytest.mark.slow
 def test_a_suspected_key_is_set_aside_before_it_is_removed(new_context, folder, aside):
     key, file = make_key(), folder / "a b.ipynb"
     file.write_text(document(suspected(key), cells=2))
@@ -67,6 +68,7 @@ def test_turned_off_or_in_ci_it_is_removed_and_named(new_context, environ, folde
     assert aside(new_context("cli")) == {}
 
 
+@pytest.mark.slow
 def test_a_project_s_settings_do_not_turn_it_off(new_context, folder, aside):
     (folder / "pyproject.toml").write_text('[tool.mistral-nb]\nset_aside = false\nMISTRAL_NB_SET_ASIDE = "off"\n')
     key, file = make_key(), folder / "a.ipynb"
@@ -89,6 +91,7 @@ def test_a_key_in_several_places_is_set_aside_once_and_its_first_place_is_noted(
     assert [(record.cell, record.kept) for record in outcome.removed] == [(n, "set aside") for n in (1, 2, 3)]
 
 
+@pytest.mark.slow
 def test_one_key_in_several_files_is_one(new_context, folder, aside):
     key = make_key()
     for name in "abc":
@@ -117,6 +120,7 @@ def test_a_stored_key_is_not(new_context, folder, aside):
     assert aside(new_context("cli")) == {}
 
 
+@pytest.mark.slow
 def test_another_vendors_key_stays_and_is_not(new_context, folder, aside):
     text, key, file = make_text(), make_key(), folder / "a.ipynb"
     file.write_text(document(suspected(key)).replace('"source": ""', f'"source": "FOOBLE_API_KEY = \'{text}\'"'))
@@ -143,6 +147,7 @@ class TestInAKernel:
             else {"PAGER": "cat", "GIT_PAGER": "cat", "CLICOLOR_FORCE": "1"}
         )
 
+    @pytest.mark.slow
     def test_a_key_of_the_environment_is_set_aside_since_its_cell_may_be_what_is_cleaned(
         self, new_context, environ, folder, aside
     ):
@@ -178,6 +183,7 @@ class TestInAKernel:
         assert aside(new_context("cli")) == {}
 
 
+@pytest.mark.slow
 def test_a_key_that_is_encoded_is_set_aside_plain(new_context, key, folder, aside):
     import base64
 
@@ -252,6 +258,7 @@ class TestWithGit:
     def repo(self, tmp_path, environ):
         return Repo(tmp_path / "a repo", git_environment(tmp_path) | environ | {"MISTRAL_NB_SET_ASIDE": "on"})
 
+    @pytest.mark.slow
     def test_what_the_last_commit_holds_is_not_set_aside(self, repo, new_context, aside):
         key, new = make_key(), make_key()
         repo.write("a.ipynb", document(suspected(key)).encode())
@@ -263,6 +270,7 @@ class TestWithGit:
         assert f"In no store here: …{key.tail}" in acted.shown
         assert f"Set aside: …{new.tail}" in acted.shown
 
+    @pytest.mark.slow
     def test_what_is_only_staged_is_set_aside(self, repo, new_context, aside):
         key = make_key()
         repo.write("a.ipynb", document(suspected(key)).encode())
@@ -270,6 +278,7 @@ class TestWithGit:
         act(new_context("cli"), "scrub", paths=[str(repo.path / "a.ipynb")])
         assert list(aside(new_context("cli"))) == [key]
 
+    @pytest.mark.slow
     def test_as_a_hook_it_leaves_the_file_and_the_commit_is_not_made(self, repo, environ):
         del repo.env["MISTRAL_NB_PASSPHRASE_FILE"]
         key = make_key()

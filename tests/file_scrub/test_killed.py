@@ -23,7 +23,7 @@ def check(result, kills):
     assert result["interrupted"] > kills / 2, "the kills came between removals"
 
 
-@pytest.mark.slow_except("scrub")
+@pytest.mark.slow
 @pytest.mark.parametrize("what", WAYS)
 def test_no_key_is_lost(tmp_path, what):
     check(run(what, "vault", tmp_path, FEW), FEW)
@@ -44,7 +44,7 @@ def test_no_key_is_lost_with_a_real_keyring(tmp_path, what):
         check(run(what, "keyring", tmp_path, FEW, environ=session.environ), FEW)
 
 
-@pytest.mark.slow_except("scrub")
+@pytest.mark.slow
 @pytest.mark.parametrize("what", WAYS)
 def test_what_is_removed_before_it_is_set_aside_is_found_lost(tmp_path, what):
     assert "neither in its file nor set aside" in run(what, "vault", tmp_path, MANY, "faulty")["violations"][0]

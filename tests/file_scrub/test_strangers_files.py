@@ -128,6 +128,7 @@ def test_a_link_out_of_a_folder_is_counted_and_not_followed(named, environ, key)
         assert key.reveal() in (named.parent / "outside" / file).read_text()
 
 
+@pytest.mark.slow
 def test_a_named_link_out_of_its_folder_is_reported_with_the_path_to_give(named, environ, key):
     done = scrub(environ, named / "out.ipynb", named / "within.ipynb")
     target = named.parent / "outside/other.ipynb"

@@ -20,6 +20,7 @@ def holding(bare: Repo, key: Key) -> Repo:
     return bare
 
 
+@pytest.mark.slow
 def test_status_stays_quiet_and_warns_once_a_command(holding: Repo) -> None:
     holding.touch()
     done = holding.run("status", "--porcelain")
@@ -29,6 +30,7 @@ def test_status_stays_quiet_and_warns_once_a_command(holding: Repo) -> None:
     assert "and 2 more" in done.stderr
 
 
+@pytest.mark.slow
 def test_an_old_key_stays_and_a_new_one_beside_it_is_removed(holding: Repo, key: Key) -> None:
     new = make_key()
     holding.remember(new)
@@ -39,12 +41,14 @@ def test_an_old_key_stays_and_a_new_one_beside_it_is_removed(holding: Repo, key:
     assert holding.objects_with(new) == []
 
 
+@pytest.mark.slow
 def test_an_old_key_does_not_spread_to_another_file(holding: Repo, key: Key) -> None:
     holding.write("new.ipynb", notebook(uses(key)))
     holding.commit()
     assert MARKER.encode() in holding.blob("HEAD:new.ipynb")
 
 
+@pytest.mark.slow
 def test_a_suspected_key_that_was_committed_stays_also_when_its_context_comes_later(bare: Repo) -> None:
     unknown = make_key()
     bare.write("a.ipynb", notebook(f"token = '{unknown.reveal()}'"))
@@ -58,6 +62,7 @@ def test_a_suspected_key_that_was_committed_stays_also_when_its_context_comes_la
     assert unknown.reveal().encode() not in bare.blob("HEAD:b.ipynb")
 
 
+@pytest.mark.slow
 def test_renormalising_removes_them_as_one_change(holding: Repo, key: Key) -> None:
     before = {name: holding.read(name) for name in ("a.ipynb", "b.ipynb", "sub folder/c d.ipynb")}
     report = holding.protect(renormalize=True).report
@@ -73,6 +78,7 @@ def test_renormalising_removes_them_as_one_change(holding: Repo, key: Key) -> No
     assert holding.protect(renormalize=True).report.data["renormalized"] == []
 
 
+@pytest.mark.slow
 def test_renormalising_leaves_unstaged_changes_unstaged(holding: Repo, key: Key) -> None:
     holding.write("a.ipynb", notebook(uses(key), "unstaged"))
     holding.protect(renormalize=True)
@@ -93,6 +99,7 @@ def test_renormalising_in_a_merge_leaves_the_conflict_to_be_resolved(holding: Re
     assert "UU a.ipynb" in holding.status()
 
 
+@pytest.mark.slow
 def test_a_key_that_becomes_known_later_is_named_by_status(repo: Repo) -> None:
     late = make_key()
     repo.write("late.ipynb", notebook(f"x = '{late.reveal()}'"))
@@ -120,6 +127,7 @@ def test_protecting_reports_existing_keys(bare: Repo, key: Key) -> None:
     assert key.reveal() not in shown
 
 
+@pytest.mark.slow
 def test_a_front_end_that_takes_paths_literally_sees_no_change_either(holding: Repo) -> None:
     """Magit gives --literal-pathspecs to every call of git, and git hands that on to the filter."""
     holding.touch()

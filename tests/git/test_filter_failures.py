@@ -37,6 +37,7 @@ def held(repo: Repo, key: Key, before: bytes) -> None:
     assert repo.status() == ""
 
 
+@pytest.mark.slow
 def test_a_filter_killed_in_mid_stream_stores_nothing(repo: Repo, key: Key) -> None:
     before = repo.read("nb.ipynb")
     repo.write("large.ipynb", notebook(uses(key), LONG_LINE * 30_000))
@@ -50,6 +51,7 @@ def test_a_filter_killed_in_mid_stream_stores_nothing(repo: Repo, key: Key) -> N
     held(repo, key, before)
 
 
+@pytest.mark.slow
 def test_a_missing_interpreter_error_says_how_to_repair_it(repo: Repo, key: Key, tmp_path: Path) -> None:
     before = repo.read("nb.ipynb")
     python = tmp_path / 'it\'s a "python" $HOME %f'
@@ -71,6 +73,7 @@ def test_a_missing_interpreter_error_says_how_to_repair_it(repo: Repo, key: Key,
     held(repo, key, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["process", "clean"])
 def test_a_missing_package_stores_nothing(way: str, repo: Repo, key: Key, tmp_path: Path) -> None:
     before = repo.read("nb.ipynb")
@@ -84,6 +87,7 @@ def test_a_missing_package_stores_nothing(way: str, repo: Repo, key: Key, tmp_pa
     held(repo, key, before)
 
 
+@pytest.mark.slow
 def test_a_filter_that_raises_stores_nothing_and_names_the_file(repo: Repo, key: Key) -> None:
     before = repo.read("nb.ipynb")
     broken = (
@@ -126,6 +130,7 @@ def test_an_empty_file_stays_empty(repo: Repo) -> None:
     assert repo.status() == ""
 
 
+@pytest.mark.slow
 def test_a_file_that_vanishes_while_another_is_cleaned(repo: Repo, key: Key) -> None:
     repo.write("a.ipynb", notebook(uses(key), LONG_LINE * 5_000))
     repo.write("z.ipynb", notebook(uses(key)))
@@ -139,6 +144,7 @@ def test_a_file_that_vanishes_while_another_is_cleaned(repo: Repo, key: Key) -> 
     assert repo.status() == ""
 
 
+@pytest.mark.slow
 def test_an_index_of_keys_that_cannot_be_read_makes_it_strict(repo: Repo, key: Key) -> None:
     """Every key-shaped run goes, with a warning; and what is committed already stays."""
     text = f"token = '{key.reveal()}'"  # nothing names Mistral

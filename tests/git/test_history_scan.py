@@ -81,6 +81,7 @@ def test_each_key_with_first_and_last_commit_author_date_and_paths(long: Repo, k
     assert "filter-repo" in str(report)
 
 
+@pytest.mark.slow
 def test_a_range_is_scanned_alone(long: Repo) -> None:
     names = long.names
     assert scan(long, f"{names['still']}..main").exit_code == 0
@@ -159,6 +160,7 @@ def test_a_damaged_object_is_reported_and_the_others_are_read(long: Repo, key: K
     assert report.data["keys"][0]["tail"] == key.tail
 
 
+@pytest.mark.slow
 def test_every_blob_is_read_once_by_however_many_processes(bare: Repo, key: Key) -> None:
     for number in range(300):
         bare.write(f"{number}.ipynb", notebook(uses(key) if number % 50 == 0 else str(number)))
@@ -236,6 +238,7 @@ def test_stopping_early_leaves_no_process_behind(long: Repo) -> None:
     assert not [line for line in left.splitlines() if line.split()[0] == str(os.getpid()) and "git.reading" in line]
 
 
+@pytest.mark.slow
 def test_the_replacement_file_is_private_and_created_only_on_request(long: Repo, key: Key, tmp_path: Path) -> None:
     file = tmp_path / "replacements"
     report = scan(long, replacement_file=str(file))
@@ -249,6 +252,7 @@ def test_the_replacement_file_is_private_and_created_only_on_request(long: Repo,
     assert file.read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_the_command_line_prints_json_and_exits_1(long: Repo, key: Key) -> None:
     words = [sys.executable, "-m", "mistral_nb", "scan", "--git-history", "--json"]
     done = subprocess.run(words, cwd=long.path, env=long.env, capture_output=True, text=True)
@@ -300,6 +304,7 @@ def test_a_damaged_commit_is_not_reported_as_a_wrong_range(bare: Repo) -> None:
         scan(bare, "no-such-branch..")
 
 
+@pytest.mark.slow
 def test_user_settings_do_not_change_the_report(long: Repo) -> None:
     plain = scan(long).data["findings"]
     long.git("config", "log.showSignature", "true")

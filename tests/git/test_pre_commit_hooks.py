@@ -95,7 +95,7 @@ def holding(text: str, *more: str) -> str:
 NAMES = ["a.ipynb", "with spaces and é.ipynb", "deep/er/b.ipynb", "notes.md", "app.py", "--json.py"]
 
 
-@pytest.mark.slow_except("[a.ipynb")
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_scrub_removes_the_key_and_allows_the_second_commit(name: str, make_repository: Any, key: Key) -> None:
     repository = make_repository("mistral-nb-scrub")
@@ -114,7 +114,7 @@ def test_scrub_removes_the_key_and_allows_the_second_commit(name: str, make_repo
     assert repository.committed(name) == holding(MARKER)
 
 
-@pytest.mark.slow_except("[a.ipynb")
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*NAMES, "config.yaml", ".env"])
 def test_scan_refuses_the_commit_and_changes_nothing(name: str, make_repository: Any, key: Key) -> None:
     repository = make_repository("mistral-nb-scan")
@@ -151,6 +151,7 @@ def test_a_suspected_key_is_caught_with_no_key_known_here(make_repository: Any) 
     assert text not in repository.committed("a.ipynb")
 
 
+@pytest.mark.slow
 def test_only_the_staged_part_of_a_partly_staged_file_counts(make_repository: Any, key: Key) -> None:
     """The key is staged, further work is not: the commit is refused, and the work is still there."""
     repository = make_repository(*HOOKS)
@@ -168,6 +169,7 @@ def test_only_the_staged_part_of_a_partly_staged_file_counts(make_repository: An
     assert "# work that is not staged" not in repository.staged("partly staged.ipynb")
 
 
+@pytest.mark.slow
 def test_a_key_in_the_part_that_is_not_staged_does_not_stop_the_commit(make_repository: Any, key: Key) -> None:
     repository = make_repository(*HOOKS)
     file = repository.folder / "partly staged.ipynb"

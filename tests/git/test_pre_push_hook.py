@@ -91,12 +91,14 @@ def test_what_is_pushed_may_be_named_in_any_way_that_git_knows(source: str, push
     pushing.git("push", "-q", "--no-verify", "origin", f"{source}:refs/heads/new\u2028name")
 
 
+@pytest.mark.slow
 def test_deleting_a_branch_and_pushing_nothing_are_let_through(pushing: Repo) -> None:
     pushing.git("push", "-q", "origin", "main", "main:other")
     pushing.git("push", "-q", "origin", ":other")
     pushing.git("push", "-q", "origin", "main")
 
 
+@pytest.mark.slow
 def test_pushing_to_an_address_without_a_name_is_scanned(pushing: Repo, key: Key) -> None:
     pushing.git("push", "-q", "../the remote.git", "main")
     pushing.write("a.ipynb", notebook(uses(key)))
@@ -104,6 +106,7 @@ def test_pushing_to_an_address_without_a_name_is_scanned(pushing: Repo, key: Key
     assert pushing.run("push", "../the remote.git", "main").returncode != 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [0, 7])
 def test_an_existing_hook_runs_first_with_the_same_arguments(code: int, bare: Repo, key: Key) -> None:
     bare.git("init", "-q", "--bare", "../there.git")
@@ -155,6 +158,7 @@ def test_the_state_of_the_hook_is_reported(pushing: Repo, harm: Callable[[Path],
     assert (row.state == "ok") == (said == "pushes are scanned")
 
 
+@pytest.mark.slow
 def test_a_remote_that_took_over_a_name_gets_no_key(pushing: Repo, key: Key) -> None:
     """What is noted of origin is of the repository that had that name before."""
     pushing.write("script.py", uses(key).encode())
@@ -183,6 +187,7 @@ def test_a_new_branch_is_compared_with_what_the_other_side_has(pushing: Repo, ke
     pushing.git("push", "-q", "../the remote.git", "topic")
 
 
+@pytest.mark.slow
 def test_a_key_behind_a_replacement_is_found(pushing: Repo, key: Key) -> None:
     """`git replace` changes what git shows here, not what is pushed."""
     pushing.write("a.ipynb", notebook(uses(key)))
@@ -194,6 +199,7 @@ def test_a_key_behind_a_replacement_is_found(pushing: Repo, key: Key) -> None:
     assert pushing.act("scan", paths=[], git_history="").report.exit_code == 1
 
 
+@pytest.mark.slow
 def test_unreadable_objects_are_not_pushed_silently(pushing: Repo, tmp_path: Path) -> None:
     pushing.git("push", "-q", "origin", "main")
     pushing.git("config", "uploadpack.allowFilter", "true", GIT_DIR=str(pushing.path.parent / "the remote.git"))

@@ -107,6 +107,7 @@ def test_names_with_quotes_and_spaces(name: str, env: dict[str, str], tmp_path: 
     repo.git("push", "-q", str(tmp_path / "elsewhere"), "main:theirs")
 
 
+@pytest.mark.slow
 def test_one_shot_commands_do_what_the_process_does(repo: Repo, key: Key) -> None:
     data = notebook(uses(key))
     repo.write("nb.ipynb", data)
@@ -178,6 +179,7 @@ def test_global_with_a_custom_attributes_file(env: dict[str, str], tmp_path: Pat
     assert file.read_text() == "*.txt text\n"
 
 
+@pytest.mark.slow
 def test_unprotect_all_undoes_every_one_and_skips_missing_ones(env: dict[str, str], tmp_path: Path, key: Key) -> None:
     repos = [Repo(tmp_path / name, env) for name in ("one", "two", "gone", "moved away")]
     before = [snapshot(repo) for repo in repos]
@@ -193,6 +195,7 @@ def test_unprotect_all_undoes_every_one_and_skips_missing_ones(env: dict[str, st
     assert places["places"] == []
 
 
+@pytest.mark.slow
 def test_a_linked_worktree_shares_the_filter(repo: Repo, key: Key) -> None:
     path = repo.path.parent / "linked"
     repo.git("worktree", "add", "-q", "-b", "topic", str(path))
@@ -260,6 +263,7 @@ def test_a_comment_or_another_pattern_is_not_another_filter(bare: Repo) -> None:
     assert bare.protect().report.data["uncovered"] == {}
 
 
+@pytest.mark.slow
 def test_status_finds_what_was_broken(repo: Repo) -> None:
     assert repo.act("protect", status=True).report.exit_code == 0
     for name, value, words in (
@@ -341,6 +345,7 @@ def test_a_committed_attribute_line_is_reported_when_removed(bare: Repo) -> None
     assert "commit the change of .gitattributes" in shown
 
 
+@pytest.mark.slow
 def test_a_sparse_checkout_stays_sparse_when_old_keys_are_removed(bare: Repo, key: Key) -> None:
     for name in ("in/a.ipynb", "out/b.ipynb"):
         bare.write(name, notebook(uses(key)))

@@ -89,6 +89,7 @@ def test_an_autostash_sets_the_key_aside(repo: Repo, key: Key) -> None:
     assert "not from your file" not in done.stderr.partition("Set aside")[2]
 
 
+@pytest.mark.slow
 def test_without_a_store_the_stash_fails_and_the_file_is_unchanged(repo: Repo, key: Key) -> None:
     del repo.env["MISTRAL_NB_PASSPHRASE_FILE"]
     data = notebook("1 + 1", uses(key))
@@ -115,6 +116,7 @@ def conflict(repo: Repo) -> None:
     assert repo.run("rebase", "main", "topic").returncode != 0
 
 
+@pytest.mark.slow
 def test_git_add_during_a_rebase_sets_the_key_aside(repo: Repo, key: Key) -> None:
     conflict(repo)
     repo.write(NAME, notebook(uses(key)))
@@ -160,6 +162,7 @@ def test_what_a_merge_leaves_in_the_file_is_told_truly(repo: Repo, key: Key) -> 
     assert list_aside(repo) == {}
 
 
+@pytest.mark.slow
 def test_without_a_store_it_warns(repo: Repo, key: Key) -> None:
     del repo.env["MISTRAL_NB_PASSPHRASE_FILE"]
     conflict(repo)

@@ -309,6 +309,7 @@ def tracked_bare(new_stranger) -> Stranger:
     return stranger._replace(repo=clone)
 
 
+@pytest.mark.slow
 def test_a_folder_of_tracked_files_is_no_repository(tracked_bare):
     key = make_key()
     tracked_bare.repo.remember(key)
@@ -365,6 +366,7 @@ def test_a_wrapped_filter_is_the_one_program_that_runs_and_as_git_would_run_it(b
     assert not {"GIT_ALLOW_PROTOCOL", "GIT_NO_LAZY_FETCH", "MISTRAL_API_KEY"} & set(given)
 
 
+@pytest.mark.slow
 def test_git_is_started_in_one_place():
     package = Path(mistral_nb.__file__).parent
     found = {

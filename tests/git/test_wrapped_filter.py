@@ -26,6 +26,7 @@ def wrapping(bare: Repo, tmp_path: Path) -> Repo:
     return bare
 
 
+@pytest.mark.slow
 def test_both_run_and_the_other_one_never_gets_the_key(wrapping: Repo, key: Key, tmp_path: Path) -> None:
     wrapping.protect(wrap=True)
     assert wrapping.read(".gitattributes") == OTHER  # the others' is left to them

@@ -72,6 +72,7 @@ def test_a_real_kernel_says_so_at_each_run_and_verify_and_status_repeat_it(tmp_p
                 assert "Use Mistral()" in shown
 
 
+@pytest.mark.slow
 def test_a_cell_that_sets_the_marker_leaves_no_key_and_verify_says_so(tmp_path) -> None:
     with start_sandbox() as sandbox, start_kernel(vault_environment(tmp_path, sandbox.url, PASSPHRASE)) as kernel:
         kernel.run("%load_ext mistral_nb")
@@ -84,6 +85,7 @@ def test_a_cell_that_sets_the_marker_leaves_no_key_and_verify_says_so(tmp_path) 
         assert f"✓ dev …{key.tail} · " in ran.shown
 
 
+@pytest.mark.slow
 def test_where_a_key_came_from_is_true_in_a_real_kernel(tmp_path) -> None:
     inherited, later = make_key(), make_key()
     with start_sandbox() as sandbox:

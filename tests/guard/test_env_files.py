@@ -69,6 +69,7 @@ def test_a_key_in_a_file_that_a_cell_reads_is_not_shown(
     wait_for(lambda: {fingerprint(text) for text in read} <= set(Index(env["MISTRAL_NB_HOME"]).read().remembered))
 
 
+@pytest.mark.slow
 def test_a_cell_that_mentions_no_such_file_reads_none(kernel: RealKernel, texts: list[str]) -> None:
     kernel.run("%load_ext mistral_nb")
     code = "import os; os.environ.get('x'); name = 'vne.'[::-1]; print(open(name).read().split(\"'\")[1])"

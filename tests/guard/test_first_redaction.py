@@ -37,6 +37,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealKernel]:
         yield running
 
 
+@pytest.mark.slow
 def test_it_stands_last_under_the_first_cell_of_a_person_and_under_no_other(kernel: RealKernel) -> None:
     for options in ({"allow_stdin": False}, {"store_history": False}, {"silent": True}):
         ran = kernel.run(SHOW, **options)

@@ -314,6 +314,7 @@ def test_two_real_kernels_share_a_database_and_none_keeps_the_key(tmp_path):
     assert ("'the other one'",) * 2 in rows(history)
 
 
+@pytest.mark.slow
 def test_arrow_up_does_not_bring_it_back_in_a_terminal(tmp_path):
     text = make_text()
     secret_file = tmp_path / "outside"

@@ -25,6 +25,7 @@ ERRORS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guarded", [True, False])
 def test_an_extension_that_keeps_errors_gets_the_marker(guarded, tmp_path):
     with recorded_kernel(tmp_path, KEY, guarded=guarded) as recorder:

@@ -84,6 +84,7 @@ def test_what_the_kernel_refuses_is_no_failure_of_the_guard(recorder, code):
     assert recorder.kernel.run("print('on', K)").text == f"on {MARKER}\n"
 
 
+@pytest.mark.slow
 def test_a_raw_message_is_withheld_when_the_guard_fails(recorder):
     kernel = recorder.kernel
     kernel.run(BREAK)

@@ -138,6 +138,7 @@ def test_a_locked_index_stops_no_cell_and_is_written_later(
     wait_for(lambda: is_remembered(env, text))
 
 
+@pytest.mark.slow
 def test_a_key_in_the_file_that_a_variable_names_is_known_and_remembered(env: dict[str, str], tmp_path: Path) -> None:
     before, later = make_text(), make_text()
     file = tmp_path / "key file"
@@ -152,6 +153,7 @@ def test_a_key_in_the_file_that_a_variable_names_is_known_and_remembered(env: di
         wait_for(lambda: is_remembered(env, before) and is_remembered(env, later))
 
 
+@pytest.mark.slow
 def test_a_key_that_was_there_before_load_ext_is_remembered(env: dict[str, str]) -> None:
     text = make_text()
     with start_kernel(env | {"MISTRAL_API_KEY": text}) as kernel:
@@ -180,6 +182,7 @@ def test_what_is_no_key_is_guarded_in_this_process_alone(shape: str, kernel: Rea
     assert not is_remembered(env, value)
 
 
+@pytest.mark.slow
 def test_kernels_that_learn_different_keys_at_once_lose_none(env: dict[str, str]) -> None:
     texts = [make_text() for _ in range(8)]
     code = (

@@ -28,7 +28,7 @@ def world(tmp_path_factory):
         yield env, key.reveal()
 
 
-@pytest.mark.slow_except("environ")
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     [
@@ -48,6 +48,7 @@ def test_a_key_obtained_in_python_is_guarded_without_load_ext(world, code):
         assert key in kernel.run("print(K)").text  # negative control: the search finds it
 
 
+@pytest.mark.slow
 def test_a_key_that_came_before_the_guard_is_known_to_it(world):
     env, key = world
     with start_kernel(env) as kernel:
@@ -83,6 +84,7 @@ def test_a_key_that_is_in_the_environment_between_two_messages_is_known(recorder
     assert not found(recorder.frames, late)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variable", ["MISTRAL_KEY", "mistral_api_key"])
 def test_a_misnamed_key_that_was_there_before_the_guard_is_known(tmp_path, variable):
     with start_kernel(clean_environment(tmp_path, **{variable: KEY})) as kernel:
@@ -136,7 +138,7 @@ def text_of(alphabet):
 SHAPES = {"no digit": string.ascii_letters, "lower case": string.ascii_lowercase + string.digits}
 
 
-@pytest.mark.slow_except("no digit")
+@pytest.mark.slow
 @pytest.mark.parametrize("alphabet", SHAPES.values(), ids=SHAPES.keys())
 def test_a_remembered_key_in_a_cell_is_recognised_whatever_its_shape(world, alphabet):
     env, _ = world
@@ -155,6 +157,7 @@ def test_a_remembered_key_in_a_cell_is_recognised_whatever_its_shape(world, alph
 REPLACED = "import os; usual = os.environ\nos.environ = dict(os.environ)"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variable", ["LLM_MISTRAL_KEY", "MISTRALAI_TOKEN"])
 def test_an_environment_that_is_a_plain_dict_is_searched(tmp_path, variable):
     key, late = make_text(), make_text()

@@ -27,6 +27,7 @@ def recorder(tmp_path):
         yield running
 
 
+@pytest.mark.slow
 def test_unloading_restores_the_session(recorder):
     kernel = recorder.kernel
     assert kernel.run(METHODS).text == "[True, True, True]\n"
@@ -47,6 +48,7 @@ def test_what_someone_wrapped_since_becomes_a_pass_through(recorder):
     assert kernel.run("print(K, len(calls) > 0)").text == f"{MARKER} True\n"
 
 
+@pytest.mark.slow
 def test_reloading_keeps_known_keys(recorder):
     kernel, gone = recorder.kernel, make_text()
     kernel.run(
@@ -82,6 +84,7 @@ def test_a_restart_forgets_and_guards_again(recorder):
     assert recorder.kernel.run("print(K)").text == f"{MARKER}\n"
 
 
+@pytest.mark.slow
 def test_when_the_guard_fails_text_is_removed_and_the_kernel_survives(recorder):
     kernel = recorder.kernel
     kernel.run(BREAK)
@@ -101,6 +104,7 @@ def test_when_the_guard_fails_text_is_removed_and_the_kernel_survives(recorder):
     assert "without text" in kernel.run("%mistral_key status").shown
 
 
+@pytest.mark.slow
 def test_a_kernel_without_a_session_is_reported(tmp_path):
     with start_kernel(clean_environment(tmp_path, MISTRAL_API_KEY=KEY)) as kernel:
         code = (
@@ -112,11 +116,13 @@ def test_a_kernel_without_a_session_is_reported(tmp_path):
         assert "no Session to guard" in kernel.run(code).text
 
 
+@pytest.mark.slow
 def test_status_says_when_the_guard_is_off(recorder):
     code = "%unload_ext mistral_nb\nfrom mistral_nb import status\nprint(status())"
     assert "not guarded: %load_ext mistral_nb was not run" in recorder.kernel.run(code).text
 
 
+@pytest.mark.slow
 def test_terminal_ipython_guards_results_and_tracebacks(tmp_path):
     with terminal_ipython(clean_environment(tmp_path, MISTRAL_API_KEY=KEY)) as screen:
         screen.types("import os; K = os.environ['MISTRAL_API_KEY']; K == 1")
@@ -142,7 +148,7 @@ def test_terminal_ipython_guards_results_and_tracebacks(tmp_path):
         screen.sees(KEY)
 
 
-@pytest.mark.slow_except("True")
+@pytest.mark.slow
 @pytest.mark.parametrize("guarded", [True, False])
 def test_the_real_terminal_is_guarded_when_a_setting_says_so(tmp_path, guarded, capfd):
     more = {"MISTRAL_NB_GUARD_TERMINAL": "1"} if guarded else {}
@@ -269,6 +275,7 @@ before = names()
 """
 
 
+@pytest.mark.slow
 def test_unloading_leaves_no_trace(tmp_path):
     with recorded_kernel(tmp_path, KEY, guarded=False) as recorder:
         kernel, same = (

@@ -86,6 +86,7 @@ def test_a_kernel_shows_no_passphrase_of_8_characters_or_more(way: str, tmp_path
         assert passphrase not in "".join(said.messages)
 
 
+@pytest.mark.slow
 def test_a_passphrase_set_in_a_cell_is_guarded_from_then_on(tmp_path: Path) -> None:
     passphrase, other = "my phrase", "your phrase"
     file = write(tmp_path, other)

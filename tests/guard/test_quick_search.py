@@ -22,6 +22,7 @@ from mistral_nb.guard.quick_search import (
 LETTERS = st.binary(min_size=1, max_size=12) | st.text("ab\0", min_size=1, max_size=6).map(str.encode)
 
 
+@pytest.mark.slow
 @given(LETTERS, st.lists(LETTERS, max_size=6), st.integers(0, 60_000), st.integers(0, 40))
 def test_every_search_finds_the_same(sought, others, size, before):
     search = load_library_search()

@@ -137,6 +137,7 @@ def test_nothing_is_lost_when_the_kernel_ends(tmp_path):
         assert not found(recorder.frames, KEY)
 
 
+@pytest.mark.slow
 def test_text_of_twenty_threads_comes_whole_and_without_the_key(recorder):
     code = """
 def say(n):
@@ -298,7 +299,7 @@ def test_a_file_written_by_a_magic_contains_the_marker_or_is_reported(kernel, co
         assert kernel.run(f"print('MISTRAL_API_KEY redacted' in open('{file}').read())").text == "True\n"
 
 
-@pytest.mark.slow_except("[-f]")
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", ["-f", "-nf", "-onpf", "-yf"])
 def test_what_was_typed_before_the_guard_is_not_written_by_history(tmp_path, flags):
     key, (before, after) = make_text(), (tmp_path / "before.txt", tmp_path / "after.txt")
@@ -350,6 +351,7 @@ def test_the_marker_is_not_written_back_into_a_widget(recorder):
     assert MARKER in kernel.run("print(field.description)").text
 
 
+@pytest.mark.slow
 def test_status_and_doctor_say_that_the_kernel_is_guarded(kernel):
     assert "this kernel  guarded" in kernel.run("%mistral_key status").shown
     assert "this kernel" in kernel.run("%mistral_key doctor").shown

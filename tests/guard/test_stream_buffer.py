@@ -57,6 +57,7 @@ def test_no_split_of_a_key_lets_it_through(splits):
         assert not any(whole in shown for whole in wanted)
 
 
+@pytest.mark.slow
 @many_splits
 def test_no_split_of_a_wrapped_or_interrupted_key_lets_it_through(splits):
     rng = random.Random(1996)
@@ -105,6 +106,7 @@ def test_without_the_carry_the_same_search_finds_the_key():
     assert any(whole in f"_{forms(key.reveal())[2]}_" for whole in forms(key.reveal()))
 
 
+@pytest.mark.slow
 @many_splits
 def test_text_without_a_key_is_the_same_however_it_is_split(splits):
     rng = random.Random(7)
@@ -114,6 +116,7 @@ def test_text_without_a_key_is_the_same_however_it_is_split(splits):
         assert joined(StreamRedactor(), pieces(rng, text), TextMatcher([key]), rng, rng.choice((0, 0.3, 1))) == text
 
 
+@pytest.mark.slow
 @many_splits
 def test_whole_keys_become_one_marker_each_however_they_are_split(splits):
     rng = random.Random(11)
@@ -146,6 +149,7 @@ def test_what_can_start_no_key_is_not_held():
     assert carry.feed(f"{key[0]}\n", TextMatcher([Key(key)])) == f"{key[0]}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["correct horse battery staple", 'with "quotes" and \\ more of it', "schlüssel für den tresor"]
 )

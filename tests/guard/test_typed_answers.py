@@ -122,6 +122,7 @@ def test_a_key_that_was_answered_before_is_remembered_once_a_cell_says_whose_it_
     wait_for(lambda: is_remembered(env, text))
 
 
+@pytest.mark.slow
 def test_without_the_guard_an_answer_is_shown(env: dict[str, str]) -> None:
     text = make_text()
     with start_kernel(env) as kernel:

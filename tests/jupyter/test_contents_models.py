@@ -68,6 +68,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(200))
 @given(value=VALUES)
 def test_keys_are_removed_from_every_cell_type(value: Any) -> None:

@@ -213,7 +213,7 @@ ELSEWHERE = {
 }
 
 
-@pytest.mark.slow_except("[inplace")
+@pytest.mark.slow
 @pytest.mark.parametrize("words", IN_PLACE.values(), ids=IN_PLACE)
 def test_an_export_into_the_notebook_itself_sets_the_key_aside(
     words: tuple[str, ...], environ: dict[str, str], tmp_path: Path

@@ -60,6 +60,7 @@ def suspected(key: Key) -> str:
     return f'MISTRAL_API_KEY = "{key.reveal()}"'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_key_is_set_aside_and_the_record_says_so(folder: Path, environ: dict[str, str], kind: type) -> None:
     world, key = World(folder, environ, kind), make_key()
@@ -71,6 +72,7 @@ def test_a_key_is_set_aside_and_the_record_says_so(folder: Path, environ: dict[s
     assert (record.kept, record.aside_id, record.tier) == ("set aside", entry.id, "suspected")
 
 
+@pytest.mark.slow
 def test_the_same_key_in_ten_saves_is_one(folder: Path, environ: dict[str, str]) -> None:
     world, key = World(folder, environ, AsyncLargeFileManager), make_key()
     world.save(suspected(key))
@@ -80,6 +82,7 @@ def test_the_same_key_in_ten_saves_is_one(folder: Path, environ: dict[str, str])
     assert [record.kept for record in world.told] == ["set aside"] * 10
 
 
+@pytest.mark.slow
 def test_a_text_file_and_a_copied_folder_too(folder: Path, environ: dict[str, str]) -> None:
     world, one, two = World(folder, environ, LargeFileManager), make_key(), make_key()
     for key in (one, two):
@@ -236,6 +239,7 @@ def test_the_end_of_the_process_is_the_end_of_the_server() -> None:
     assert f"are lost: …{tail}, removed from a.ipynb" in said
 
 
+@pytest.mark.slow
 def test_as_a_server_ends_a_store_that_can_be_written_by_then_takes_the_key(environ: dict[str, str]) -> None:
     code = """if True:
         import os
@@ -273,6 +277,7 @@ def test_a_page_can_have_a_key_stored_that_is_in_memory() -> None:
     assert (store.taken, copies.has_waiting, copies.try_again(name)) == ([key], False, None)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_named_as_its_notebook_and_compared_with_the_last_commit(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:

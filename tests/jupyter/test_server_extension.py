@@ -358,6 +358,7 @@ def status_in_a_kernel_of(server: RunningServer, env: dict[str, str]) -> str:
         server.ask("DELETE", f"api/kernels/{kernel}")
 
 
+@pytest.mark.slow
 def test_a_kernel_knows_whether_its_saves_are_covered(
     on: RunningServer, off: RunningServer, env: dict[str, str]
 ) -> None:

@@ -53,6 +53,7 @@ def test_it_returns_the_key_and_does_not_touch_the_environment(
     assert kept.reveal() not in f"{vars(reading)} {vars(LiveAuth(reading))} {LiveAuth(reading)!r}"
 
 
+@pytest.mark.slow
 def test_the_sdk_takes_it_as_api_key_and_follows_a_rotation(
     reading: LiveKey, kept: Key, new_context: NewContext, sandbox: Sandbox
 ) -> None:

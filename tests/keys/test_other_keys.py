@@ -73,6 +73,7 @@ def test_an_accepted_key_names_no_other(new_context: NewContext, sandbox: Sandbo
     assert not [row for row in report.rows if row.label in ("other key", "host")]
 
 
+@pytest.mark.slow
 def test_the_real_command_line_names_them(new_context: NewContext, environ: dict[str, str], refused: Key) -> None:
     kept = keep(new_context, "prod")
     done = mistral_nb(environ, "verify")

@@ -265,6 +265,7 @@ def test_a_key_that_is_revoked_in_the_cell_does_not_come_back(tmp_path):
         assert kernel.run(gone).text == "[False, False]\n"
 
 
+@pytest.mark.slow
 def test_other_cells_are_the_same_objects():
     lines = ["print(1)\n"]
     assert transform_lines(lines) is lines

@@ -61,6 +61,7 @@ def test_asked_once_masked_and_in_every_later_kernel_without_asking(
         assert second.run("%mistral_key verify").results[0]["text/plain"].count("accepted") >= 1
 
 
+@pytest.mark.slow
 def test_run_all_waits_for_the_prompt(kernel: RealKernel, sandbox: Sandbox) -> None:
     key = sandbox.make_key()
     kernel.client.execute("%mistral_key switch dev", allow_stdin=True)
@@ -85,6 +86,7 @@ def test_a_front_end_that_cannot_ask_gets_one_clean_line(unchanged: RealKernel) 
         assert way in ran.error.traceback
 
 
+@pytest.mark.slow
 def test_ctrl_c_at_the_prompt_leaves_everything_as_it_was(kernel: RealKernel, environ: Env) -> None:
     ran = kernel.run("%mistral_key", answers=[INTERRUPT])
     assert (ran.status, ran.error.traceback) == ("error", "mistral_nb: Cancelled; nothing was changed.")
@@ -145,7 +147,7 @@ def test_the_options_of_a_sub_command_are_shown_by_help(line: str, unchanged: Re
     assert "--keep-old" in told
 
 
-@pytest.mark.slow_except("it's mine")
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "name"),
     [
@@ -174,6 +176,7 @@ def test_magics_return_nothing_but_for_reports(kernel: RealKernel, sandbox: Sand
         assert key.reveal() not in json.dumps(ran.messages)
 
 
+@pytest.mark.slow
 def test_the_name_is_at_hand_after_loading_unless_it_is_somebody_elses(environ: Env) -> None:
     with start_kernel(environ) as kernel:
         assert kernel.run("mistral_nb.redact('a')").error.name == "NameError"  # the control
@@ -189,6 +192,7 @@ def test_a_question_mark_shows_how_it_is_used(unchanged: RealKernel) -> None:
     assert "no docstring" not in shown
 
 
+@pytest.mark.slow
 def test_loading_asks_nothing_opens_nothing_and_says_nothing(environ: Env) -> None:
     with start_kernel(environ) as kernel:
         ran = kernel.run(LOAD, allow_stdin=False)
@@ -204,6 +208,7 @@ def test_a_left_over_marker_is_reported_at_load_in_one_line(environ: Env) -> Non
         assert kernel.run(LOAD).text.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_load_run_twice_and_unload(kernel: RealKernel) -> None:
     assert kernel.run("%reload_ext mistral_nb\n%load_ext mistral_nb\nmistral_nb").status == "ok"
     assert kernel.run("%unload_ext mistral_nb").status == "ok"
@@ -225,6 +230,7 @@ def test_a_live_sdk_client_follows_a_change(kernel: RealKernel, sandbox: Sandbox
         assert sandbox.requests[-1].tail == key.tail
 
 
+@pytest.mark.slow
 def test_the_python_functions_work_like_the_magic(kernel: RealKernel, sandbox: Sandbox) -> None:
     key = sandbox.make_key()
     kernel.run("import mistral_nb\nmistral_nb.login('dev')", answers=[key.reveal()])
@@ -234,7 +240,7 @@ def test_the_python_functions_work_like_the_magic(kernel: RealKernel, sandbox: S
     assert ran.text == "it is [MISTRAL_API_KEY redacted]!\n"
 
 
-@pytest.mark.slow_except("False")
+@pytest.mark.slow
 @pytest.mark.parametrize("simple", [True, False])
 def test_terminal_ipython_asks_masked(simple: bool, environ: Env, sandbox: Sandbox) -> None:
     key = sandbox.make_key()
@@ -249,6 +255,7 @@ def test_terminal_ipython_asks_masked(simple: bool, environ: Env, sandbox: Sandb
         assert key.reveal() not in screen.raw
 
 
+@pytest.mark.slow
 def test_a_kernel_without_a_keyring_keeps_a_key_in_memory_on_enter(environ: Env, sandbox: Sandbox) -> None:
     env = environ | {"MISTRAL_NB_STORE": "auto", "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
     del env["MISTRAL_NB_PASSPHRASE_FILE"]
@@ -265,6 +272,7 @@ def test_a_kernel_without_a_keyring_keeps_a_key_in_memory_on_enter(environ: Env,
     assert [file for file, data in kept.items() if key.reveal().encode() in data] == []
 
 
+@pytest.mark.slow
 def test_a_clean_environment_has_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = make_key()
     for name in ("MISTRAL_API_KEY", "MISTRAL_ADMIN_API_KEY", "CODESTRAL_API_KEY", "LLM_MISTRAL_KEY"):

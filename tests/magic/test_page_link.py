@@ -258,6 +258,7 @@ httpx.get("{kernel.sandbox.url}/v1/models", headers=headers).raise_for_status()
     assert page.state()["key"]["refused"] is False
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(ipykernel.version_info[0] < 7, reason="ipykernel 6 has no subshells")
 def test_a_key_is_kept_while_a_cell_runs(kernel):
     kernel.client.control_channel.send(kernel.client.session.msg("create_subshell_request", {}))

@@ -73,6 +73,7 @@ def test_without_automagic_a_line_needs_its_percent_sign(stored: Env) -> None:
     assert complete_line("%mistral_key ", automagic=False)
 
 
+@pytest.mark.slow
 def test_only_a_line_that_ipython_takes_for_the_magic_has_its_offers(stored: Env, tmp_path: Path) -> None:
     with open_shell(tmp_path) as shell, provisionalcompleter():
         shell.Completer.use_jedi = False

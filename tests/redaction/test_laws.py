@@ -40,6 +40,7 @@ styles = st.sampled_from(sorted(STYLES))
 many = settings(max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow])
 
 
+@pytest.mark.slow
 @many
 @given(keys, st.sampled_from(sorted(FORMS)), st.sampled_from(sorted(PLACES)), styles, texts, texts)
 def test_no_fragment_of_a_known_key_can_be_read_afterwards(
@@ -145,6 +146,7 @@ GAPS = (
 gaps = st.lists(st.sampled_from(GAPS), max_size=4)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(400))
 @given(keys | escape_keys, st.lists(st.tuples(st.integers(0, 32), gaps), max_size=4), tiers, styles, texts)
 def test_the_quick_scan_misses_nothing_that_the_full_search_finds(

@@ -166,6 +166,7 @@ pieces = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(400))
 @given(
     parts=st.lists(pieces, max_size=14),

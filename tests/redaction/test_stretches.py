@@ -241,7 +241,7 @@ SUSPECTED_LINES = {
 }
 
 
-@pytest.mark.slow_except("labelled")
+@pytest.mark.slow
 @pytest.mark.parametrize("line", SUSPECTED_LINES)
 def test_a_suspected_key_in_a_text_without_spaces_is_judged_as_in_the_whole(line):
     for start in range(0, 110_000, 19_000):

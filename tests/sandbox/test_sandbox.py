@@ -149,6 +149,7 @@ class TestWithTheRealClient:
         with client.Mistral(server_url=sandbox.url) as live:
             yield live
 
+    @pytest.mark.slow
     def test_it_lists_the_models(self, sandbox, mistral, monkeypatch):
         monkeypatch.setenv("MISTRAL_API_KEY", sandbox.make_key().reveal())
         models = mistral.models.list().data

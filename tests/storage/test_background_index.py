@@ -113,6 +113,7 @@ sys.exit(max(os.waitpid(child, 0)[1] for child in children))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
 def test_forked_children_end_and_remember_their_own_keys(tmp_path: Path) -> None:
     keys = [make_key() for _ in range(9)]

@@ -192,6 +192,7 @@ VIBE = """
 """
 
 
+@pytest.mark.slow
 def test_vibes_keyring_item_is_offered_and_a_locked_keyring_is_not_opened_for_it(tmp_path):
     with desktop(tmp_path) as session:
         assert session.python(VIBE, "look") == "[]"

@@ -122,6 +122,7 @@ def test_a_backend_that_does_not_keep_a_key_safe_is_refused_with_the_reason(inst
     assert "MISTRAL_API_KEY_FILE" in sentences or "PYTHON_KEYRING_BACKEND" in sentences
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backends", "settings"),
     [
@@ -172,6 +173,7 @@ def test_a_backend_that_can_not_be_loaded_is_named(installed, name):
     assert "Correct PYTHON_KEYRING_BACKEND, or set MISTRAL_API_KEY" in sentences
 
 
+@pytest.mark.slow
 def test_a_refused_backend_is_not_written_to(installed):
     """The child that writes looks for itself."""
     script = """

@@ -74,12 +74,14 @@ def test_what_one_process_stores_another_reads(open_session):
     assert call(open_session, "get")[:2] == ["found", kept[1]]
 
 
+@pytest.mark.slow
 def test_a_deleted_key_is_gone_for_every_process(open_session):
     call(open_session, "put")
     assert call(open_session, "delete")[0] == "deleted"
     assert call(open_session, "get")[:2] == ["found", ""]
 
 
+@pytest.mark.slow
 def test_the_item_is_named_after_workspace_and_slot_and_contains_only_the_key(open_session):
     _, kept, *_ = call(open_session, "put")
     script = """
@@ -132,7 +134,7 @@ def test_the_key_is_in_no_argument_and_no_variable_of_the_writing_process(open_s
     assert open_session.python(script) == "looked"
 
 
-@pytest.mark.slow_except("[get", "unavailable_reason")
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["get", "put", "delete", "unavailable_reason"])
 def test_locked_without_a_display_it_says_so_at_once(locked_session, what):
     kind, sentence, seconds, _ = call(locked_session, what, 3000)
@@ -198,6 +200,7 @@ def test_a_write_that_timed_out_does_not_happen_later(open_session):
     assert call(open_session, "get")[1] == kept
 
 
+@pytest.mark.slow
 def test_the_writer_ends_with_the_process_that_wanted_the_write(open_session):
     daemon = open_session.daemon()
     os.kill(daemon, signal.SIGSTOP)

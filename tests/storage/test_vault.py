@@ -295,6 +295,7 @@ def test_an_error_about_what_is_inside_carries_nothing_of_it(tmp_path, damage):
     assert error.__context__ is None
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=9), st.sampled_from(["current", "next"])))
 @settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_the_names_all_keys_come_back(tmp_path_factory, places):

@@ -101,6 +101,7 @@ def test_a_server_says_where_a_key_is_that_it_was_asked_to_keep(server, key):
     assert server.ask("POST", "mistral-nb/keep", {}).status == 400
 
 
+@pytest.mark.slow
 def test_a_key_in_memory_is_set_aside_when_a_page_asks_for_it(tmp_path):
     waiting, environ = make_key(), {"MISTRAL_NB_HOME": str(tmp_path)}
     taken: list[Key] = []

@@ -54,7 +54,7 @@ def desk(request, world) -> Iterator[Desk]:
         yield Desk(notebook)
 
 
-@pytest.mark.slow_except("lab")
+@pytest.mark.slow
 def test_a_pasted_key_is_kept_and_is_nowhere_in_the_page(desk, world):
     key = world.sandbox.make_key()
     desk.load(LOAD)

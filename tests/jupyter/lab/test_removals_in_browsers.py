@@ -57,6 +57,7 @@ def browser() -> Iterator[Any]:
         yield started
 
 
+@pytest.mark.slow
 @LAB
 def test_a_stored_key_makes_way_for_the_marker_once_its_cell_is_left(
     server: Server, browser: Any, stored: Key, lab: bool

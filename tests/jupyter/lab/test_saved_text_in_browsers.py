@@ -117,6 +117,7 @@ def test_outputs_are_the_same_but_for_keys(page):
     assert answers == [True, True, False, False, False, False]
 
 
+@pytest.mark.slow
 def test_a_front_end_that_shares_no_packages_gets_no_plugin_and_one_line(page):
     lines: list[str] = []
     page.on("console", lambda message: lines.append(message.text))

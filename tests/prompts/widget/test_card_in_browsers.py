@@ -199,7 +199,7 @@ def violations(page: Any, where: str = ".mistral-nb-card") -> list[str]:
     return [f"{one['id']}: {node['html'][:200]} {node['failureSummary']}" for one in found for node in one["nodes"]]
 
 
-@pytest.mark.slow_except("[lab")
+@pytest.mark.slow
 def test_a_key_is_typed_and_sent_with_enter(stage):
     key = stage.sandbox.make_key(workspace="Research", organisation="Acme")
     card = stage.opens(TYPED)
@@ -554,7 +554,7 @@ def test_two_cards_at_once_are_two_prompts(stage):
     assert stage.leaks(first.reveal()) == stage.leaks(second.reveal()) == []
 
 
-@pytest.mark.slow_except("[lab")
+@pytest.mark.slow
 def test_the_search_finds_what_is_typed_into_a_password_field_of_ipywidgets(stage):
     text = make_text()
     stage.notebook.run(PASSWORD)

@@ -337,6 +337,7 @@ def test_of_two_pages_at_once_the_first_answer_counts_and_the_second_changes_not
     assert second.fingerprint not in front_end.text(following)
 
 
+@pytest.mark.slow
 def test_a_card_of_another_kernel_is_not_answered_by_this_one(kernel):
     front_end = FrontEnd(kernel)
     cell = front_end.start("%mistral_key login other --yes --widget")
