@@ -191,7 +191,7 @@ def test_the_template_for_gitlab_leaves_a_report(runner: Runner, repo: Repo, rev
 @pytest.mark.parametrize(
     ("kind", "file", "typo"),
     [
-        ("github-actions", "action.yml", ("using: composite", "using: composit")),
+        ("github-actions", "action.yml", ("using: composite", "using: composite-steps")),
         ("gitlab-ci", "templates/mistral-keys.yml", ("  script:", "  scripts:")),
     ],
 )
