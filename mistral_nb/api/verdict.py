@@ -125,8 +125,8 @@ def _refusal(status: int, told: str, said: str, headers: Mapping[str, str]) -> t
         )
     if status == 401:
         return "refused", (
-            "The API does not accept the key: it is mistyped, revoked, expired or only minutes old; compare it with "
-            f"those at {OWN_KEYS_URL}."
+            "The API does not accept the key: it is mistyped, revoked, expired, only minutes old or another product's; "
+            f"compare it with those at {OWN_KEYS_URL}."
         )
     if status == 403:
         return "not permitted", (

@@ -17,7 +17,7 @@ from mistral_nb.api_key import Key, Secret
 from mistral_nb.command_context import Context
 from mistral_nb.storage.index import COMPROMISED, Index, IndexData
 from mistral_nb.storage.key_manager import KeyManager
-from mistral_nb.storage.memory_store import MemoryStore
+from mistral_nb.storage.memory_store import MEMORY, MemoryStore
 from mistral_nb.storage.vault import Vault
 from mistral_nb.storage.vault_format import KdfParameters
 from support.commands import PASSPHRASE, Acted, act
@@ -61,6 +61,7 @@ class Life(RuleBasedStateMachine):
         shutil.rmtree(self.home)
 
     def context(self, left: int | None = None) -> Context:
+        MEMORY.__init__()  # each command is a process of its own: nothing in memory, of other tests neither
         context = Context("magic", self.environ, self.home, ask_api=self.ask)
         vault = Vault(self.home, Secret(PASSPHRASE), KdfParameters(8, 1, 1))
         context.__dict__ |= {"stores": {"file": vault, "memory": MemoryStore()}, "index": FragileIndex(self.home)}

@@ -178,4 +178,4 @@ def test_a_key_of_another_length_is_perhaps_another_host_s(new_context: NewConte
 
 
 def test_every_refusal_says_that_other_products_have_keys_of_their_own(new_context: NewContext, refused: Key) -> None:
-    assert "Mistral on Azure or another host do not work at api.mistral.ai" in act(new_context(), "verify").shown
+    assert "only minutes old or another product's" in act(new_context(), "verify").shown
