@@ -46,9 +46,10 @@ class QuickContext(Context):
 
 
 @pytest.fixture(autouse=True)
-def _nothing_unsaid() -> None:
-    """Clears what one test's index could not record."""
+def _new_process() -> None:
+    """Clears what the process remembers of an earlier test: keys in memory, and what an index could not record."""
     environment._remember_problems.clear()
+    MEMORY.__init__()
 
 
 @pytest.fixture

@@ -205,7 +205,7 @@ def test_the_reader_of_every_place_is_the_bounded_one() -> None:
 
 def _opens_for_reading(call: str) -> bool:
     if call.startswith(("open(", "os.open(")):
-        return not any(mode in call for mode in ("'w'", "O_WRONLY", "O_RDWR", "folder, os.O_RDONLY"))
+        return not any(mode in call for mode in ("'w'", "'wb'", "'a'", "O_WRONLY", "O_RDWR", "folder, os.O_RDONLY"))
     return call.endswith((".read_bytes()", ".read_text()"))
 
 

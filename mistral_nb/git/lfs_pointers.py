@@ -6,6 +6,8 @@ Our attributes win over those of other branches, so our filter may be given a pa
 
 import os
 
+from mistral_nb.bounded_read import read_beginning
+
 _START = b"version https://git-lfs.github.com/spec/"
 _MAX_SIZE = 1024  # of a pointer, by LFS's own rule
 _MAX_LINE = 4096  # of a file that names a folder
@@ -73,5 +75,4 @@ def find_common_dir(top: str) -> str:
 
 
 def _read_line(path: str) -> str:
-    with open(path, "rb") as file:
-        return os.fsdecode(file.readline(_MAX_LINE)).rstrip("\n")
+    return os.fsdecode(read_beginning(path, _MAX_LINE)).partition("\n")[0]

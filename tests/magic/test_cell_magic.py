@@ -169,7 +169,7 @@ def test_an_ask_first_workspace_is_asked_about_once_and_says_so(world):
     assert ran.status == "error"
     assert kernel.run("%%mistral_key guarded\n1", allow_stdin=False).status == "error"
     ran = kernel.run("%%mistral_key guarded\n1", answers=["yes"])
-    assert ran.prompts[0].text.startswith(f"guarded …{keys['guarded'].tail} (ask first): use this key")
+    assert ran.prompts[0].text.startswith(f"Use guarded …{keys['guarded'].tail} (ask first) now?")
     assert "(ask first)" in ran.text
     ran = kernel.run("%%mistral_key guarded\n1")
     assert (ran.status, ran.prompts) == ("ok", [])
