@@ -108,7 +108,7 @@ def test_from_load_ext_to_a_protected_notebook_and_out_again_without_a_mouse(
     hand.run("%mistral_key", key.reveal(), shows=f"dev …{key.tail} · MISTRAL_API_KEY is set")
     record_property("seconds until the key is set", round(time.monotonic() - begun, 1))
     hand.run("import os; os.environ['MISTRAL_API_KEY']", shows=MARKER)
-    hand.run("%mistral_key protect", shows="This repository is protected")
+    hand.run("%mistral_key protect", shows="Notebooks are stored without keys")
     hand.run("def Mistral(api_key): pass")
     hand.run(uses(key), shows=f"…{key.tail} in plain text")
     hand.save()

@@ -58,7 +58,7 @@ def test_its_history_file_contains_the_key_and_scan_finds_it(
     asyncio.run(type_into_the_shared_document(running, "shared.ipynb", f'key = "{key.reveal()}"'))
     history = running.folder / ".jupyter_ystore.db"
     wait_for(lambda: history.exists() and key.reveal().encode() in history.read_bytes(), 20)
-    for words in (("scan", "."), ("scrub", "--all", "."), ("scan", ".jupyter_ystore.db")):
+    for words in (("scan", "."), ("scrub", "--all", ".jupyter_ystore.db"), ("scan", ".jupyter_ystore.db")):
         done = subprocess.run(
             [sys.executable, "-m", "mistral_nb", *words],
             cwd=running.folder,
