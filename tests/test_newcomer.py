@@ -119,7 +119,7 @@ def test_from_load_ext_to_a_protected_notebook_and_out_again_without_a_mouse(
     assert all(MARKER.encode() in held for held in places.values())
     assert traces(key.reveal(), places) == []
     assert traces(key.reveal(), {"control": notebook(uses(key))}) == ["control"]
-    hand.run("!mistral-nb uninstall --yes", shows="Removed. Next: pip uninstall mistral_nb")
+    hand.run(f"!{SCRIPT} uninstall --yes", shows="Removed. Next: pip uninstall mistral_nb")
     assert hand.questions == 1
     assert_nothing_is_left(repo, environ)
 
