@@ -3,7 +3,6 @@
 A session makes its own virtual environment. ``nox -s tests -- tests/test_cli.py`` hands words on to pytest.
 """
 
-import os
 import shutil
 
 import nox
@@ -12,8 +11,7 @@ nox.needs_version = ">=2025.2.9"
 nox.options.sessions = ["lint", "types", "tests"]
 nox.options.stop_on_first_error = True
 
-WORKERS = str((os.cpu_count() or 1) + 1)  # one more than cores: this part waits for browsers, servers and kernels
-LONG = ("-m", "slow and not manual", "--hypothesis-profile=long", "-n", WORKERS)
+LONG = ("-m", "slow and not manual", "--hypothesis-profile=long")
 CI = {"MISTRAL_NB_CI": "1", "MISTRAL_NB_KILLS": "500"}  # a missing program fails a test; kills a test repeats
 GUARD = "tests/guard/test_leaks.py"
 PAGE = tuple(
