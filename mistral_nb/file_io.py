@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from mistral_nb.errors import reason, writable_hint
 
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+READABLE_FILE = 0o644  # for what holds no key
 LOCK_SECONDS = 5.0  # that a command waits for a lock held by another process
 _POLL = 0.01  # seconds between checks of a lock held by another process
 TEMP_PREFIX = ".mistral-nb-"  # of the names of temp files

@@ -60,6 +60,12 @@ def parents(folder: str | None = None) -> Iterator[str]:
         above, place = place, os.path.dirname(place)
 
 
+def is_inside(path: str, folder: str) -> bool:
+    """Whether a path is in a folder, or is that folder itself; both absolute, and without links in them."""
+    inner, outer = (os.path.normcase(os.path.join(each, "")) for each in (path, folder))
+    return inner.startswith(outer)
+
+
 def without_git_variables(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment without what a git hook sets, which speaks of another repository's files."""
     return {name: value for name, value in environ.items() if not name.startswith("GIT_")}

@@ -7,14 +7,13 @@ import os
 
 from mistral_nb.command_context import Context
 from mistral_nb.errors import MistralNbError, reason
-from mistral_nb.file_io import write_atomically
+from mistral_nb.file_io import READABLE_FILE, write_atomically
 from mistral_nb.paths import parents
 from mistral_nb.report import Action, Report
 from mistral_nb.storage.index import COMPROMISED, RETIRED, RememberedKey
 from mistral_nb.watchlist import REVOKED_FILE, read_revoked_file
 from mistral_nb.wording import plural
 
-_READABLE_BY_ALL = 0o644  # it will be committed, and contains no key
 _HEAD = """\
 # Fingerprints of Mistral API keys that are retired or compromised: `mistral-nb scan` reports those keys.
 # Keys can't be recovered from fingerprints. Written by `mistral-nb export-fingerprints`; commit it.
@@ -81,6 +80,6 @@ def _read(file: str) -> str:
 
 def _write(file: str, text: str) -> None:
     try:
-        write_atomically(os.path.realpath(file), text.encode(), _READABLE_BY_ALL)
+        write_atomically(os.path.realpath(file), text.encode(), READABLE_FILE)
     except OSError as error:
         raise MistralNbError(f"{file} could not be written: {reason(error)}.", "Choose another file.") from None

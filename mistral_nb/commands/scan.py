@@ -142,7 +142,7 @@ class _OldFindings(NamedTuple):
         """What the baseline names no longer counts, where it may be silenced."""
         accepted = {key_id: self._read_accepted(key_id) for key_id in {one.key_id for one in told.findings}}
         applied = baseline_file.apply_baseline(told.findings, self.baseline, self.scope, watchlist, accepted)
-        return told._replace(findings=applied.findings, insisted=applied.insisted)
+        return told._replace(findings=applied.findings, not_silenced=applied.not_silenced)
 
     def _read_accepted(self, key_id: str) -> int:
         answer = saved_answers.read_answer(self.context, self._question(key_id)) or ""

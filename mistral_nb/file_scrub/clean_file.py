@@ -14,7 +14,8 @@ from mistral_nb.file_io import stamp_of, write_atomically
 from mistral_nb.file_scrub import file_types
 from mistral_nb.file_scrub.key_copies import CopyKeeper, keep_copies
 from mistral_nb.key_records import SET_ASIDE, STORED, KeyRecord, make_records
-from mistral_nb.redaction.findings import ALL_TIERS, COUNTED_TIERS, Finding
+from mistral_nb.paths import is_inside
+from mistral_nb.redaction.findings import ALL_TIERS, COUNTED_TIERS, Finding, select_counted
 from mistral_nb.redaction.redact import redact
 from mistral_nb.watchlist import Watchlist
 
@@ -224,7 +225,7 @@ def _write_back(path: str, data: bytes, before: os.stat_result, *, protected: bo
 
 def leads_out(path: str, root: str) -> bool:
     """Whether a path, by a link in it, is of a file outside ``root``, a folder without links."""
-    return not f"{os.path.realpath(path)}{os.sep}".startswith(os.path.join(root, ""))
+    return not is_inside(os.path.realpath(path), root)
 
 
 def is_run_by_git(environ: Mapping[str, str]) -> bool:
@@ -249,7 +250,7 @@ def split_findings(
     findings: Iterable[Finding], allowed: frozenset[str]
 ) -> tuple[tuple[Finding, ...], tuple[Finding, ...], tuple[Finding, ...]]:
     """What is removed, what counts and is left, and what is only noted."""
-    counted = [f for f in findings if f.tier in COUNTED_TIERS]
+    counted = select_counted(findings)
     return (
         tuple(f for f in counted if f.tier in allowed),
         tuple(f for f in counted if f.tier not in allowed),

@@ -2,6 +2,7 @@
 
 import os
 import re
+from functools import cache
 
 from mistral_nb.bounded_read import MAX_SETTINGS, read_file
 
@@ -11,6 +12,7 @@ _SECONDS = 5.0
 _LEAVE_FILES = frozenset({"add", "stage", "commit", "status", "diff", "update-index"})
 
 
+@cache  # the same for every file of the command; without /proc, each look starts programs
 def find_calling_command() -> list[str]:
     """The sub-command of git and its arguments; empty where they can't be read."""
     process = os.getppid()

@@ -10,7 +10,8 @@ from mistral_nb.git.history_findings import HistoryFinding
 from mistral_nb.git.object_text import split_object
 from mistral_nb.git.run_git import BlobReader, Git, GitFailed
 from mistral_nb.key_records import MESSAGE
-from mistral_nb.redaction.findings import COUNTED_TIERS, WatchlistLike
+from mistral_nb.paths import is_inside
+from mistral_nb.redaction.findings import WatchlistLike, select_counted
 from mistral_nb.redaction.redact import redact
 from mistral_nb.redaction.rewrite_rules import ReplaceRule, apply_rules, find_rules, in_order
 
@@ -75,7 +76,7 @@ def _is_skipped(data: bytes) -> bool:
 
 
 def _has_key(data: bytes, watchlist: WatchlistLike) -> bool:
-    return any(finding.tier in COUNTED_TIERS for finding in redact(data, watchlist).findings)
+    return bool(select_counted(redact(data, watchlist).findings))
 
 
 def _format_rule(rule: ReplaceRule) -> bytes:
@@ -103,16 +104,12 @@ def _refuse_work_tree(git: Git, path: str) -> None:
     except GitFailed:
         return
     place = os.path.realpath(os.path.dirname(os.path.abspath(path)))
-    metadata = os.path.realpath(os.path.join(git.folder, git.text("rev-parse", "--git-common-dir")))
-    if top and _is_under(place, os.path.realpath(top)) and not _is_under(place, metadata):
+    metadata = git.common_dir()
+    if top and is_inside(place, os.path.realpath(top)) and not is_inside(place, metadata):
         raise ReplacementsNotWritten(
             f"The replacement file {path} would be in the work tree, where a commit could take it in.",
             f"Name a file outside of it, such as {os.path.join('..', os.path.basename(path))}.",
         )
-
-
-def _is_under(path: str, folder: str) -> bool:
-    return os.path.normcase(os.path.join(path, "")).startswith(os.path.normcase(os.path.join(folder, "")))
 
 
 def _create(path: str, content: bytes) -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from mistral_nb.bounded_read import MAX_SETTINGS, read_file
 from mistral_nb.git.run_git import Git
+from mistral_nb.paths import is_inside
 
 NAME = "pre-push"
 CALLED_NAME = "mistral-nb-pre-push"  # git runs no hook of this name
@@ -57,11 +58,11 @@ class HookPlace(NamedTuple):
 
 def find_place(git: Git) -> HookPlace:
     """For the repository of ``git``, which is in its top folder. Raises `GitFailed`."""
-    common = os.path.realpath(os.path.join(git.folder, git.text("rev-parse", "--git-common-dir")))
+    common = git.common_dir()
     folder = os.path.realpath(git.path("hooks"))
     beside = os.path.join(common, "hooks", CALLED_NAME)
     path = os.path.join(folder, NAME)
-    if not _is_inside(folder, common):
+    if not is_inside(folder, common):
         return _called_place(beside, _caller_file(git.folder, folder), (), is_shell=True)
     if "lefthook" in read_text(path).lower():
         files = [os.path.join(git.folder, name) for name in _LEFTHOOK_FILES]
@@ -96,14 +97,9 @@ def _called_place(beside: str, caller: str, callers: "list[str] | tuple[()]", *,
 def _caller_file(top: str, folder: str) -> str:
     """The pre-push hook in a folder of hooks; husky runs the one above its folder of generated ones."""
     husky = os.path.join(os.path.realpath(top), ".husky")
-    return os.path.join(husky if _is_inside(folder, husky) else folder, NAME)
+    return os.path.join(husky if is_inside(folder, husky) else folder, NAME)
 
 
 def _calls_us(text: str) -> bool:
     lines = [line.strip() for line in text.splitlines()]
     return any(CALLED_NAME in line and not line.startswith(("#", "//")) for line in lines)
-
-
-def _is_inside(path: str, folder: str) -> bool:
-    inner, outer = (os.path.normcase(os.path.join(each, "")) for each in (path, folder))
-    return inner.startswith(outer)

@@ -10,7 +10,7 @@ from mistral_nb.api_key import MARKER
 from mistral_nb.git.key_commits import LOG_OPTIONS, split_tokens
 from mistral_nb.git.run_git import Git
 from mistral_nb.redaction.binary_data import may_hold_keys
-from mistral_nb.redaction.findings import COUNTED_TIERS, Finding, WatchlistLike
+from mistral_nb.redaction.findings import Finding, WatchlistLike, select_counted
 from mistral_nb.redaction.redact import redact_text
 
 _BATCH = 500  # names that are looked at together first: few repositories have a key in one
@@ -66,4 +66,4 @@ def describe_reference(name: str) -> str:
 
 
 def _find(name: str, watchlist: WatchlistLike) -> tuple[Finding, ...]:
-    return tuple(finding for finding in redact_text(name, watchlist)[1] if finding.tier in COUNTED_TIERS)
+    return select_counted(redact_text(name, watchlist)[1])

@@ -7,7 +7,7 @@ from mistral_nb.git.object_text import split_object
 from mistral_nb.key_records import MESSAGE
 from mistral_nb.redaction.archive_members import is_archive, read_members
 from mistral_nb.redaction.binary_data import is_binary, may_hold_keys
-from mistral_nb.redaction.findings import COUNTED_TIERS, Finding, WatchlistLike
+from mistral_nb.redaction.findings import Finding, WatchlistLike, select_counted
 from mistral_nb.redaction.redact import redact
 
 BLOB, COMMIT, TAG = b"blob", b"commit", b"tag"
@@ -77,4 +77,4 @@ class ObjectSearch:
         return self._by_person[text]
 
     def _find(self, data: bytes) -> tuple[Finding, ...]:
-        return tuple(finding for finding in redact(data, self._watchlist).findings if finding.tier in COUNTED_TIERS)
+        return select_counted(redact(data, self._watchlist).findings)

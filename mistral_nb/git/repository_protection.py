@@ -10,6 +10,7 @@ from mistral_nb.git.filter_config import ATTRIBUTES_LINE, NAME, FilterDriver
 from mistral_nb.git.hook_place import HookPlace, find_place
 from mistral_nb.git.protected_repos import ProtectedRepo, ProtectedRepos
 from mistral_nb.git.run_git import Git, GitFailed
+from mistral_nb.paths import is_inside
 
 LOCAL, GLOBAL = "--local", "--global"
 
@@ -47,7 +48,7 @@ def find_repository(git: Git) -> Repository:
     """Raises `NoRepository`."""
     try:
         top = git.top()
-        folder = os.path.realpath(os.path.join(git.folder, git.text("rev-parse", "--git-common-dir")))
+        folder = git.common_dir()
     except GitFailed as error:
         raise NoRepository(
             f"No protection here: {error.said}", "Go into a repository, or use --global for all of them."
@@ -96,7 +97,7 @@ def expected_lines(repository: Repository, paths: list[str], wraps: str) -> list
 def _choose_attributes_files(repository: Repository, *, local: bool) -> list[str]:
     """The file of this clone, for every branch of it, and unless ``local`` the one that is committed."""
     own = clone_attributes.file_path(repository.git)
-    if not os.path.realpath(own).startswith(os.path.join(repository.git_dir, "")):
+    if not is_inside(os.path.realpath(own), repository.git_dir):
         raise FilterConflict(f"Nothing was set up: {own} is a link that leads out of the repository.", "Remove it.")
     shared = os.path.join(repository.top or "", ".gitattributes")
     can_share = repository.top is not None and not os.path.islink(shared)  # git follows no link there

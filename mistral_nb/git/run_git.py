@@ -177,6 +177,10 @@ class Git:
             return None
         return self.text("rev-parse", "--show-toplevel")
 
+    def common_dir(self) -> str:
+        """The folder of the repository, which its linked worktrees share. Raises `GitFailed`."""
+        return os.path.realpath(os.path.join(self.folder, self.text("rev-parse", "--git-common-dir")))
+
 
 class BlobReader:
     """Objects by their names, from one ``git cat-file --batch`` that waits for more."""

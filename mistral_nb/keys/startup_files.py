@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from mistral_nb.bounded_read import MAX_SETTINGS, read_file
 from mistral_nb.errors import MistralNbError, reason
-from mistral_nb.file_io import write_atomically
+from mistral_nb.file_io import READABLE_FILE, write_atomically
 
 _NAME = "50-mistral-nb.py"
 _MARK = "# Written by mistral-nb autoload."
@@ -27,7 +27,6 @@ else:
     del _mistral_nb
 """
 _WORKSPACE = re.compile(r'run\(get_ipython\(\), "([^"]*)"\)')
-_READABLE_BY_ALL = 0o644
 
 
 class StartupFile(NamedTuple):
@@ -80,7 +79,7 @@ def write_startup_file(path: str, *, system: bool, workspace: str = "") -> bool:
         return False
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        write_atomically(path, text.encode(), _READABLE_BY_ALL)
+        write_atomically(path, text.encode(), READABLE_FILE)
     except OSError as error:
         other = "Ask the administrator of this environment." if system else "Make it writable, and try again."
         raise MistralNbError(f"{path} could not be written: {reason(error)}.", other) from None

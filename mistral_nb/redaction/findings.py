@@ -1,6 +1,6 @@
 """What the engine takes and returns. A finding contains a fingerprint, never a key."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
@@ -61,6 +61,11 @@ class Finding(NamedTuple):
     cell: int | None = None
     cell_id: str | None = None
     column: int | None = None
+
+
+def select_counted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Those that count as findings of `scan`."""
+    return tuple(finding for finding in findings if finding.tier in COUNTED_TIERS)
 
 
 class Result(NamedTuple):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from mistral_nb.bounded_json import load_json
 from mistral_nb.bounded_read import MAX_OWN_FILE, read_file
 from mistral_nb.errors import WrongUsage, reason
-from mistral_nb.file_io import write_atomically
+from mistral_nb.file_io import READABLE_FILE, write_atomically
 from mistral_nb.redaction.findings import KNOWN
 from mistral_nb.scanning.scan_findings import BASELINED, LIVE, ScanFinding
 from mistral_nb.storage import index
@@ -24,7 +24,6 @@ from mistral_nb.watchlist import Watchlist
 FILES, HISTORY = "files", "history"  # a scan of files, and one of git's history, each have their part of the file
 VERSION = 1
 _ID = re.compile(r"[0-9a-f]{32}:[1-9][0-9]{0,8}")
-_READABLE = 0o644
 _OTHER_NAME = "Name another file: with --update-baseline it is written."
 Entry = dict[str, Any]
 Accepted = Mapping[str, int]  # by key id: how many of the key's places this person accepted on this machine
@@ -59,10 +58,10 @@ def read_baseline(path: str) -> Baseline:
 
 
 class Applied(NamedTuple):
-    """``findings`` with their states. ``insisted``: those of keys that the baseline names and may not silence."""
+    """``findings`` with their states. ``not_silenced``: those of keys that the baseline names and may not silence."""
 
     findings: tuple[ScanFinding, ...]
-    insisted: tuple[ScanFinding, ...]
+    not_silenced: tuple[ScanFinding, ...]
 
 
 def apply_baseline(
@@ -76,19 +75,22 @@ def apply_baseline(
     files: dict[str, list[str]] = {}
     for entry in named:
         files.setdefault(key_of(entry["id"]), []).append(str(entry.get("file")))
+    places_by_key: dict[str, list[tuple[int, ScanFinding]]] = {}
+    for at, finding in enumerate(findings):
+        places_by_key.setdefault(finding.key_id, []).append((at, finding))
     silenced: set[int] = set()
-    insisted: list[ScanFinding] = []
+    not_silenced: list[ScanFinding] = []
     for key_id, old_files in files.items():
-        places = [(at, one) for at, one in enumerate(findings) if one.key_id == key_id]
+        places = places_by_key.get(key_id, [])
         able = [each for each in places if can_be_silenced(each[1], remembered, is_strict=watchlist.strict)]
         count = len(old_files)
         if any(one.record.fingerprint in remembered for _, one in able):
             count = min(count, accepted.get(key_id, 0))
         able.sort(key=lambda each: each[1].record.file not in old_files)  # stable: else in their order
         silenced.update(at for at, _ in able[:count])
-        insisted += [one for at, one in places[: len(old_files)] if at not in silenced]
+        not_silenced += [one for at, one in places[: len(old_files)] if at not in silenced]
     states = (one._replace(state=BASELINED) if at in silenced else one for at, one in enumerate(findings))
-    return Applied(tuple(states), tuple(insisted))
+    return Applied(tuple(states), tuple(not_silenced))
 
 
 def can_be_silenced(finding: ScanFinding, remembered: Mapping[str, RememberedKey], *, is_strict: bool = False) -> bool:
@@ -138,7 +140,7 @@ def write_baseline(path: str, baseline: Baseline) -> None:
         },
     }
     text = json.dumps(document, indent=1)  # ASCII: a file's name may be half of a surrogate pair
-    write_atomically(os.path.realpath(path), f"{text}\n".encode(), _READABLE)
+    write_atomically(os.path.realpath(path), f"{text}\n".encode(), READABLE_FILE)
 
 
 def key_of(finding_id: str) -> str:

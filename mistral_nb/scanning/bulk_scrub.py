@@ -121,8 +121,8 @@ def process_files(context: Context, paths: Sequence[str], *, write: bool, only_n
 
 
 def _hide_keys(text: str, outcome: FileResult, watchlist: Watchlist) -> str:
-    """A text on a file: the file's name may hold a key."""
-    return NameMask((*outcome.removed, *outcome.left), watchlist).text(text)
+    """A text on a file, "" for most: the file's name may hold a key."""
+    return text and NameMask((*outcome.removed, *outcome.left), watchlist).text(text)
 
 
 def _process_stdin(context: Context, write: bool) -> Dialog[ScanReport]:

@@ -20,14 +20,14 @@ from mistral_nb.wording import plural
 
 
 class Conclusion(NamedTuple):
-    """``findings`` with their states and answers. ``insisted``: those that the baseline names, and cannot silence.
+    """``findings`` with their states and answers. ``not_silenced``: those that the baseline names, and cannot silence.
 
     ``was_verified``: whether Mistral was asked. ``problems``: what makes the scan incomplete; ``notes``: what else is
     to be said.
     """
 
     findings: tuple[ScanFinding, ...]
-    insisted: tuple[ScanFinding, ...] = ()
+    not_silenced: tuple[ScanFinding, ...] = ()
     was_verified: bool = False
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ def _baseline_notes(silenced: Sequence[ScanFinding], told: Conclusion) -> list[s
     notes = []
     if silenced:
         notes.append(f"{plural(len(silenced), 'finding')} in the baseline, not listed.")
-    if told.insisted:
-        tails = ", ".join(dict.fromkeys(format_tail(finding.record) for finding in told.insisted))
+    if told.not_silenced:
+        tails = ", ".join(dict.fromkeys(format_tail(finding.record) for finding in told.not_silenced))
         notes.append(f"The baseline cannot silence {tails}: in use here, accepted by Mistral, or not added by you.")
     return notes

@@ -45,6 +45,11 @@ class ScanFinding(NamedTuple):
         return str(self.more.get("commit") or "")
 
     @property
+    def is_in_history(self) -> bool:
+        """Whether git's history has it, rather than a file of the working tree."""
+        return "blob" in self.more
+
+    @property
     def is_counted(self) -> bool:
         """Whether it makes the scan fail: it is new, or the key works."""
         return self.state == NEW or self.answer == LIVE

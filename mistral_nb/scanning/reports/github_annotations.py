@@ -43,17 +43,16 @@ def make_summary(facts: ReportFacts) -> str:
 
 
 def _format_annotation(finding: ScanFinding, facts: ReportFacts) -> str:
-    record, in_history = finding.record, "blob" in finding.more
-    places = {"title": RULE_TITLE, "file": name_from_root(record, facts, is_in_history=in_history)}
-    if record.line and not in_history:  # a line of an older commit may be another one now
+    record = finding.record
+    places = {"title": RULE_TITLE, "file": name_from_root(finding, facts)}
+    if record.line and not finding.is_in_history:  # a line of an older commit may be another one now
         places |= {"line": str(record.line)} | ({"col": str(record.column)} if record.column else {})
     properties = ",".join(f"{name}={_escape(value, _PROPERTY_ESCAPES)}" for name, value in places.items())
     return f"::error {properties}::{_escape(describe_finding(finding), _MESSAGE_ESCAPES)}"
 
 
 def _format_row(finding: ScanFinding, facts: ReportFacts) -> str:
-    name = name_from_root(finding.record, facts, is_in_history="blob" in finding.more)
-    cells = (name, str(finding.record.line or ""), describe_finding(finding))
+    cells = (name_from_root(finding, facts), str(finding.record.line or ""), describe_finding(finding))
     return f"| {' | '.join(map(_to_markdown, cells))} |"
 
 

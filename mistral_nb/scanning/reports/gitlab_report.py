@@ -48,8 +48,7 @@ def _make_scan(facts: ReportFacts) -> dict[str, Any]:
 
 
 def _make_vulnerability(finding: ScanFinding, facts: ReportFacts) -> dict[str, Any]:
-    record, in_history = finding.record, "blob" in finding.more
-    name = name_from_root(record, facts, is_in_history=in_history)
+    record, name = finding.record, name_from_root(finding, facts)
     location: dict[str, Any] = {
         "file": name.encode("utf-8", "backslashreplace").decode(),  # not every byte of a name is text
         "commit": {"sha": finding.commit or _NO_COMMIT},

@@ -11,7 +11,7 @@ from mistral_nb import exit_codes
 from mistral_nb import report as drawing
 from mistral_nb.command_context import Context
 from mistral_nb.errors import reason
-from mistral_nb.file_io import write_atomically
+from mistral_nb.file_io import READABLE_FILE, write_atomically
 from mistral_nb.printable import safe_json
 from mistral_nb.report import Report
 from mistral_nb.scanning.reports.github_annotations import make_annotations, make_summary
@@ -22,7 +22,6 @@ from mistral_nb.scanning.scan_findings import ScanReport, finding_to_json
 
 TEXT = "text"
 _SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
-_READABLE = 0o644
 
 
 def _make_json_lines(facts: ReportFacts) -> str:
@@ -98,7 +97,7 @@ def _write(path: str, data: bytes) -> None:
         with open(path, "wb") as file:
             file.write(data)
     else:
-        write_atomically(os.path.realpath(path), data, _READABLE)
+        write_atomically(os.path.realpath(path), data, READABLE_FILE)
 
 
 def _append(path: str, text: str) -> None:

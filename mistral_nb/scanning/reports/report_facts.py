@@ -6,10 +6,10 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote
 
-from mistral_nb.key_records import GIT_PLACES, KeyRecord
+from mistral_nb.file_scrub.clean_file import STDIN
+from mistral_nb.key_records import GIT_PLACES
+from mistral_nb.paths import is_inside
 from mistral_nb.scanning.scan_findings import ScanFinding
-
-STDIN = "-"
 
 
 class ReportFacts(NamedTuple):
@@ -30,18 +30,19 @@ class ReportFacts(NamedTuple):
         return [finding for finding in self.findings if finding.is_counted]
 
 
-def name_from_root(record: KeyRecord, facts: ReportFacts, *, is_in_history: bool = False) -> str:
+def name_from_root(finding: ScanFinding, facts: ReportFacts) -> str:
     """The file as the repository names it, with ``/``; an absolute path if it is outside of it.
 
     What is no file (standard input, a commit's message) is named in words.
     """
+    record = finding.record
     if record.file == STDIN:
         return "standard input"
-    if is_in_history:  # as git names it already
+    if finding.is_in_history:  # as git names it already
         return f"{record.file} ({record.place})" if record.place in GIT_PLACES else record.file
     folder, name = os.path.split(os.path.join(facts.folder, record.file))
     path, root = os.path.join(_real_path(folder), name), _real_path(facts.root)
-    if path.startswith(os.path.join(root, "")):
+    if is_inside(path, root):
         path = os.path.relpath(path, root)
     return path.replace(os.sep, "/")
 

@@ -90,8 +90,7 @@ def _make_result(finding: ScanFinding, facts: ReportFacts) -> dict[str, Any]:
 
 
 def _make_location(finding: ScanFinding, facts: ReportFacts) -> dict[str, Any]:
-    record, in_history = finding.record, "blob" in finding.more
-    uri = make_uri(name_from_root(record, facts, is_in_history=in_history))
+    record, uri = finding.record, make_uri(name_from_root(finding, facts))
     place: dict[str, Any] = {"uri": uri}
     if not uri.startswith("file:"):
         place["uriBaseId"] = "%SRCROOT%"
