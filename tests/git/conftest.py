@@ -30,6 +30,16 @@ def bare(tmp_path: Path, env: dict[str, str], key: Key) -> Repo:
 
 
 @pytest.fixture
+def with_remote(bare: Repo) -> Repo:
+    """Not protected; it has a commit, and an empty remote to push to."""
+    bare.git("init", "-q", "--bare", "../the remote.git")
+    bare.git("remote", "add", "origin", "../the remote.git")
+    bare.write("nb.ipynb", notebook("1"))
+    bare.commit("the start")
+    return bare
+
+
+@pytest.fixture
 def repo(bare: Repo) -> Repo:
     """Protected, with one notebook committed."""
     bare.protect()

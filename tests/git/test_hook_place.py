@@ -11,7 +11,7 @@ import pytest
 from mistral_nb.api_key import Key
 from mistral_nb.git.hook_place import HookPlace, find_place
 from mistral_nb.git.run_git import Git
-from support.git_repos import Repo, notebook, uses
+from support.git_repos import Repo, uses
 from support.requirements import need
 
 _READS_INPUT = 'cat > "$(git rev-parse --git-dir)/seen"\n'
@@ -49,15 +49,6 @@ def two_hooks(repo: Repo) -> Path:
     return hook
 
 
-@pytest.fixture
-def pushing(bare: Repo) -> Repo:
-    bare.git("init", "-q", "--bare", "../the remote.git")
-    bare.git("remote", "add", "origin", "../the remote.git")
-    bare.write("nb.ipynb", notebook("1"))
-    bare.commit("the start")
-    return bare
-
-
 def add_lines(repo: Repo, place: HookPlace, more: str = "") -> None:
     """As a person does who reads what `protect` prints."""
     file = Path(place.caller)
@@ -82,85 +73,85 @@ def assert_pushes_are_scanned(repo: Repo, key: Key) -> None:
 
 
 @pytest.mark.parametrize("prepare", [shared_folder, folder_of_the_repository, husky, two_hooks])
-def test_the_lines_stop_a_push_with_a_key(prepare: Callable[[Repo], Path], pushing: Repo, key: Key) -> None:
-    caller = prepare(pushing)
-    done = pushing.protect()
+def test_the_lines_stop_a_push_with_a_key(prepare: Callable[[Repo], Path], with_remote: Repo, key: Key) -> None:
+    caller = prepare(with_remote)
+    done = with_remote.protect()
     assert done.report.exit_code == 1
-    place = find_place(Git(str(pushing.path), pushing.env))
+    place = find_place(Git(str(with_remote.path), with_remote.env))
     assert place.caller == str(caller)
     assert f"{caller} does not start the scan yet" in done.shown
     assert place.lines in done.shown
-    assert pushing.act("protect", status=True).report.data["protected"], "the filter is set up all the same"
-    assert "does not start the scan" in pushing.act("protect", status=True).shown
-    add_lines(pushing, place, _READS_INPUT)
-    assert f"pushes are scanned, by {caller}" in pushing.act("protect", status=True).shown
-    assert pushing.protect().report.exit_code == 0
-    assert_pushes_are_scanned(pushing, key)
-    pushing.act("unprotect")
-    pushing.git("push", "-q", "origin", "main")  # the control; the lines are there still, and do nothing
+    assert with_remote.act("protect", status=True).report.data["protected"], "the filter is set up all the same"
+    assert "does not start the scan" in with_remote.act("protect", status=True).shown
+    add_lines(with_remote, place, _READS_INPUT)
+    assert f"pushes are scanned, by {caller}" in with_remote.act("protect", status=True).shown
+    assert with_remote.protect().report.exit_code == 0
+    assert_pushes_are_scanned(with_remote, key)
+    with_remote.act("unprotect")
+    with_remote.git("push", "-q", "origin", "main")  # the control; the lines are there still, and do nothing
 
 
-def test_a_commented_line_is_no_call(pushing: Repo) -> None:
-    caller = folder_of_the_repository(pushing)
+def test_a_commented_line_is_no_call(with_remote: Repo) -> None:
+    caller = folder_of_the_repository(with_remote)
     caller.parent.mkdir()
-    place = find_place(Git(str(pushing.path), pushing.env))
+    place = find_place(Git(str(with_remote.path), with_remote.env))
     caller.write_text("".join(f"# {line}\n" for line in place.lines.splitlines()))
-    assert not find_place(Git(str(pushing.path), pushing.env)).is_called
+    assert not find_place(Git(str(with_remote.path), with_remote.env)).is_called
 
 
-def test_without_the_scan_no_hook_is_written(pushing: Repo) -> None:
-    hooks = pushing.path / ".git/hooks"
+def test_without_the_scan_no_hook_is_written(with_remote: Repo) -> None:
+    hooks = with_remote.path / ".git/hooks"
     before = sorted(hooks.iterdir())
-    done = pushing.protect(pre_push=False)
+    done = with_remote.protect(pre_push=False)
     assert done.report.exit_code == 0
     assert done.report.title.endswith("Pushes are not scanned.")
     assert sorted(hooks.iterdir()) == before
-    assert pushing.protect().report.title == "✓ Notebooks are stored without keys; pushes are scanned."
+    assert with_remote.protect().report.title == "✓ Notebooks are stored without keys; pushes are scanned."
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("order", ["protect, install", "install, protect", "install, protect, install"])
-def test_the_hook_of_pre_commit_beside_ours(order: str, pushing: Repo, key: Key) -> None:
+def test_the_hook_of_pre_commit_beside_ours(order: str, with_remote: Repo, key: Key) -> None:
     """The real pre-commit, with a hook of its own before a push."""
     hook = "{id: its-own, name: its own, entry: 'true', language: system, stages: [pre-push], always_run: true}"
-    pushing.write(".pre-commit-config.yaml", f"repos: [{{repo: local, hooks: [{hook}]}}]\n".encode())
-    pushing.commit()
+    with_remote.write(".pre-commit-config.yaml", f"repos: [{{repo: local, hooks: [{hook}]}}]\n".encode())
+    with_remote.commit()
     for step in order.split(", "):
         if step == "protect":
-            pushing.protect()
+            with_remote.protect()
         else:
             words = [sys.executable, "-m", "pre_commit", "install", "-t", "pre-push"]
-            subprocess.run(words, cwd=pushing.path, env=pushing.env, capture_output=True, check=True)
-    done = pushing.run("push", "origin", "main")
+            subprocess.run(words, cwd=with_remote.path, env=with_remote.env, capture_output=True, check=True)
+    done = with_remote.run("push", "origin", "main")
     assert done.returncode == 0, done.stderr
     assert "its own" in done.stdout + done.stderr
-    pushing.write("key.py", uses(key).encode())
-    pushing.commit()
-    refused = pushing.run("push", "origin", "main")
+    with_remote.write("key.py", uses(key).encode())
+    with_remote.commit()
+    refused = with_remote.run("push", "origin", "main")
     assert refused.returncode != 0
     assert f"…{key.tail}" in refused.stderr
 
 
 @pytest.mark.manual  # it downloads from npm
 @pytest.mark.parametrize("tool", ["husky", "lefthook"])
-def test_the_real_tools(tool: str, pushing: Repo, key: Key) -> None:
+def test_the_real_tools(tool: str, with_remote: Repo, key: Key) -> None:
     need("npm")
-    pushing.write(".gitignore", b"node_modules\npackage*.json\n")
+    with_remote.write(".gitignore", b"node_modules\npackage*.json\n")
     for words in (["init", "-y"], ["install", "--silent", tool]):
-        subprocess.run(["npm", *words], cwd=pushing.path, env=pushing.env, capture_output=True, check=True)
+        subprocess.run(["npm", *words], cwd=with_remote.path, env=with_remote.env, capture_output=True, check=True)
     if tool == "lefthook":
-        pushing.write("lefthook.yml", _LEFTHOOK.encode())
+        with_remote.write("lefthook.yml", _LEFTHOOK.encode())
     install = {"husky": ["npx", "husky"], "lefthook": ["npx", "lefthook", "install"]}[tool]
-    subprocess.run(install, cwd=pushing.path, env=pushing.env, capture_output=True, check=True)
-    assert pushing.protect().report.exit_code == 1
-    place = find_place(Git(str(pushing.path), pushing.env))
+    subprocess.run(install, cwd=with_remote.path, env=with_remote.env, capture_output=True, check=True)
+    assert with_remote.protect().report.exit_code == 1
+    place = find_place(Git(str(with_remote.path), with_remote.env))
     if tool == "husky":
-        add_lines(pushing, place, _READS_INPUT)
+        add_lines(with_remote, place, _READS_INPUT)
     else:
         command = place.lines.removeprefix("pre-push:\n  commands:\n")
         Path(place.caller).write_text(_LEFTHOOK + command)
-    subprocess.run(install, cwd=pushing.path, env=pushing.env, capture_output=True, check=True)
-    assert pushing.protect().report.exit_code == 0
-    pushing.commit("hooks")
+    subprocess.run(install, cwd=with_remote.path, env=with_remote.env, capture_output=True, check=True)
+    assert with_remote.protect().report.exit_code == 0
+    with_remote.commit("hooks")
     assert shutil.which("node")
-    assert_pushes_are_scanned(pushing, key)
+    assert_pushes_are_scanned(with_remote, key)

@@ -34,6 +34,13 @@ def hooks() -> list[dict[str, Any]]:
     return [{**hook, "language": "system", "entry": entry[hook["id"]]} for hook in manifest]
 
 
+def read_printed_settings(page: str) -> str:
+    """The settings of pre-commit that a page of the documentation shows."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    (settings,) = [part.partition("```")[0] for part in text.split("```yaml\n")[1:] if "pre-commit-config" in part]
+    return settings
+
+
 class Repository:
     def __init__(self, folder: Path, env: dict[str, str]) -> None:
         self.folder, self.env = folder, env
@@ -192,8 +199,7 @@ def test_the_manifest_is_valid_and_named_in_the_docs() -> None:
 
 @pytest.mark.slow
 def test_the_settings_for_an_active_environment_work_as_they_are_printed(make_repository: Any, key: Key) -> None:
-    text = (ROOT / "docs/git.md").read_text(encoding="utf-8")
-    (settings,) = [part.partition("```")[0] for part in text.split("```yaml\n")[1:] if "pre-commit-config" in part]
+    settings = read_printed_settings("docs/git.md")
     repository = make_repository(*HOOKS)
     repository.env["PATH"] = f"{SCRIPT.parent}{os.pathsep}{repository.env['PATH']}"
     (repository.folder / ".pre-commit-config.yaml").write_text(settings)
@@ -218,8 +224,7 @@ def test_the_readme_s_settings_install_the_hooks_and_work_as_they_are_printed(
 ) -> None:
     """pre-commit clones the named repository and installs it; only the address is another."""
     copy = make_copy(tmp_path / "copy", git_environment(tmp_path))
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (settings,) = [part.partition("```")[0] for part in text.split("```yaml\n")[1:] if "pre-commit-config" in part]
+    settings = read_printed_settings("README.md")
     assert settings.count("\n") == 5
     repository = make_repository(*HOOKS)
     repository.env |= offline_pip()

@@ -15,15 +15,11 @@ _EXISTING = '#!/bin/sh\n{ echo "$@"; cat; } >> "$(dirname "$0")/seen"\nexit %d\n
 
 
 @pytest.fixture
-def pushing(bare: Repo) -> Repo:
+def pushing(with_remote: Repo) -> Repo:
     """Pushes are scanned; the filter is not in the way of committing a key."""
-    bare.git("init", "-q", "--bare", "../the remote.git")
-    bare.git("remote", "add", "origin", "../the remote.git")
-    bare.write("nb.ipynb", notebook("1"))
-    bare.commit("the start")
-    bare.protect(local=True)
-    (bare.path / ".git/info/attributes").unlink()
-    return bare
+    with_remote.protect(local=True)
+    (with_remote.path / ".git/info/attributes").unlink()
+    return with_remote
 
 
 def existing(repo: Repo, code: int) -> Path:

@@ -105,14 +105,20 @@ def test_without_a_store_the_stash_fails_and_the_file_is_unchanged(repo: Repo, k
     assert key.reveal().encode() not in repo.read(NAME)
 
 
-def conflict(repo: Repo) -> None:
-    """A rebase that has stopped at a conflict in the notebook."""
+def change_on_both_branches(repo: Repo, *texts: str) -> None:
+    """The notebook has each text in a commit of ``topic``, and another one in a commit of ``main``, which is here."""
     repo.git("switch", "-q", "-c", "topic")
-    repo.write(NAME, notebook("topic"))
-    repo.commit("topic")
+    for text in texts:
+        repo.write(NAME, notebook(text))
+        repo.commit(text)
     repo.git("switch", "-q", "main")
     repo.write(NAME, notebook("main"))
     repo.commit("main")
+
+
+def conflict(repo: Repo) -> None:
+    """A rebase that has stopped at a conflict in the notebook."""
+    change_on_both_branches(repo, "topic")
     assert repo.run("rebase", "main", "topic").returncode != 0
 
 
@@ -128,13 +134,7 @@ def test_git_add_during_a_rebase_sets_the_key_aside(repo: Repo, key: Key) -> Non
 
 def test_git_add_between_cherry_picks_sets_the_key_aside(repo: Repo, key: Key) -> None:
     """The next commit that is picked changes the same notebook."""
-    repo.git("switch", "-q", "-c", "topic")
-    for text in ("first", "second"):
-        repo.write(NAME, notebook(text))
-        repo.commit(text)
-    repo.git("switch", "-q", "main")
-    repo.write(NAME, notebook("main"))
-    repo.commit("main")
+    change_on_both_branches(repo, "first", "second")
     assert repo.run("cherry-pick", "topic~1", "topic").returncode != 0
     repo.write(NAME, notebook("main", uses(key)))
     said = repo.run("add", NAME).stderr
@@ -147,12 +147,7 @@ def test_git_add_between_cherry_picks_sets_the_key_aside(repo: Repo, key: Key) -
 
 def test_what_a_merge_leaves_in_the_file_is_told_truly(repo: Repo, key: Key) -> None:
     """Nothing comes after the conflict, so the key stays in the file, and nowhere else."""
-    repo.git("switch", "-q", "-c", "topic")
-    repo.write(NAME, notebook("topic"))
-    repo.commit("topic")
-    repo.git("switch", "-q", "main")
-    repo.write(NAME, notebook("main"))
-    repo.commit("main")
+    change_on_both_branches(repo, "topic")
     assert repo.run("merge", "topic").returncode != 0
     repo.write(NAME, notebook("both", uses(key)))
     assert "not from your file" in repo.run("add", NAME).stderr

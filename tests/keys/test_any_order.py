@@ -61,7 +61,7 @@ class Life(RuleBasedStateMachine):
         shutil.rmtree(self.home)
 
     def context(self, left: int | None = None) -> Context:
-        MEMORY.__init__()  # each command is a process of its own: nothing in memory, of other tests neither
+        MEMORY.__init__()  # each command is a process of its own: what an earlier one had in memory is gone
         context = Context("magic", self.environ, self.home, ask_api=self.ask)
         vault = Vault(self.home, Secret(PASSPHRASE), KdfParameters(8, 1, 1))
         context.__dict__ |= {"stores": {"file": vault, "memory": MemoryStore()}, "index": FragileIndex(self.home)}
