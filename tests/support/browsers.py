@@ -236,6 +236,12 @@ class Notebook:
         """Save, with its checkpoint, as by Ctrl+S."""
         self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
 
+    def saves_widget(self, cell: int) -> bool:
+        """Save; whether the file has the widget that this code cell shows, rather than one of another cell."""
+        self.save()
+        cells = [each for each in json.loads(self.file.read_text())["cells"] if each["cell_type"] == "code"]
+        return any("application/vnd.jupyter.widget-view+json" in out.get("data", {}) for out in cells[cell]["outputs"])
+
     def restart_kernel(self) -> None:
         self.page.evaluate(_RESTART)
 

@@ -595,8 +595,7 @@ def test_a_restart_of_the_kernel_leaves_no_dead_field(stage):
 @pytest.mark.slow
 def test_a_card_of_an_earlier_kernel_says_so(stage):
     stage.opens(AGAIN)
-    stage.notebook.save()
-    stage.notebook.wait(lambda: "application/vnd.jupyter.widget-view+json" in stage.notebook.file.read_text())
+    stage.notebook.wait(lambda: stage.notebook.saves_widget(AGAIN))
     stage.page.goto("about:blank")
     stage.notebook.server.shut_down_kernels()
     visit(stage.notebook, stage.host == "lab")

@@ -225,8 +225,7 @@ def test_of_two_pages_of_a_kernel_the_first_answer_counts(hostile, world, host, 
     server, _, sandbox = world
     taken, refused = sandbox.make_key(), sandbox.make_key()
     ask = hostile.open_card()
-    hostile.notebook.save()
-    hostile.notebook.wait(lambda: "widget-view+json" in hostile.notebook.file.read_text())
+    hostile.notebook.wait(lambda: hostile.notebook.saves_widget(LOGIN))
     other = Notebook(hostile.page.context.new_page(), server, hostile.notebook.name)
     visit(other, host == "lab")
     other.cell(LOGIN).locator(f"{CARD} input[type=password]").wait_for(timeout=15_000 * PATIENCE)
