@@ -278,8 +278,8 @@ def test_hooks_of_another_drive_or_folder_are_not_this_repositorys(hooks: str, o
         def path(self, name: str) -> str:
             return hooks
 
-        def text(self, *words: str) -> str:
-            return ".git"
+        def common_dir(self) -> str:
+            return r"C:\repo\.git"
 
     on_windows(hook_place)
     assert hook_place.find_place(OneRepository()).caller  # type: ignore[arg-type]
