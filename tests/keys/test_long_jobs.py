@@ -8,6 +8,7 @@ import logging
 import os
 import pickle
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -302,6 +303,44 @@ def test_logs_at_debug_and_what_comes_back_show_no_key(library, job: Job, caplog
     post(library, job, f"{job.url}?key={job.last.reveal()}")  # an address is logged
     with pytest.raises(AssertionError):
         assert_no_key(job, [record.getMessage() for record in caplog.records])
+
+
+@pytest.mark.manual  # HTTP/2 is an extra of httpx: pip install hpack
+def test_the_log_of_http2_at_debug_shows_a_key(job: Job, caplog: pytest.LogCaptureFixture) -> None:
+    """What is not protected: `hpack` logs every header that it writes."""
+    import hpack
+
+    caplog.set_level(logging.DEBUG, "hpack")
+    request = job.auth(httpx.Request("GET", job.url))
+    hpack.Encoder().encode(request.headers.raw)
+    with pytest.raises(AssertionError):
+        assert_no_key(job, caplog.messages)
+
+
+@EACH_LIBRARY
+def test_no_frame_of_a_failed_request_shows_a_key(library, job: Job) -> None:
+    """By the reprs of locals, which is what traceback tools show."""
+    job.sandbox.set_fault("hang up")
+    with pytest.raises(library.RemoteProtocolError) as failed:
+        post(library, job)
+    assert_no_key(job, _locals(failed.value))
+
+    def fail(header: str) -> None:
+        raise ValueError
+
+    with pytest.raises(ValueError) as planted:
+        fail(job.first.reveal())
+    with pytest.raises(AssertionError):  # the search would find it
+        assert_no_key(job, _locals(planted.value))
+
+
+def _locals(error: BaseException | None) -> list[str]:
+    found = []
+    while error is not None:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            found += [repr(value) for value in frame.f_locals.values() if not isinstance(value, Job)]
+        error = error.__cause__ or error.__context__
+    return found
 
 
 def test_it_is_copied_as_itself_and_never_pickled(job: Job) -> None:

@@ -1,15 +1,17 @@
 """A key that is rotated or revoked in the middle of a job that uses the real SDK, mistralai."""
 
+import logging
 import random
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from mistralai.client import Mistral, basesdk
 from mistralai.client.errors import SDKError
 
-import mistral_nb
 from mistral_nb.command_context import Context
 from mistral_nb.errors import WrongUsage
 from support import keys
@@ -137,8 +139,27 @@ def test_every_request_of_four_threads_succeeds_while_a_terminal_rotates(
     assert set(job.tails) == {job.first.tail, job.last.tail}
 
 
-def test_what_python_offers_is_an_auth_of_the_library(job: Job, environ, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_of_the_sdk_at_debug_shows_no_key(job: Job, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    log = logging.getLogger("sdk")
+    with library.Client(auth=job.auth) as sender, job.sandbox.at_request(1, job.rotate):
+        given = {"api_key": job.auth._live, "client": sender, "server_url": job.sandbox.url, "debug_logger": log}
+        Mistral(**given).embeddings.create(**EMBEDDINGS)
+    assert "authorization" in caplog.text.lower(), "it has logged headers"
+    assert not [key.tail for key in (job.first, job.last) if key.reveal() in caplog.text]
+    log.debug(job.last.reveal())
+    assert job.last.reveal() in caplog.text, "the search would find it"
+
+
+def test_the_example_of_the_documentation(job: Job, environ, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    with library.Client(auth=mistral_nb.auth("prod")) as client, job.sandbox.at_request(1, job.rotate):
-        assert client.post(job.url).status_code == 200
+    page = (Path(__file__).parents[2] / "docs" / "workers.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"^## Long jobs.*?^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    example = example.replace("httpx2", library.__name__).replace(
+        "Mistral(", f"Mistral(server_url={job.sandbox.url!r},"
+    )
+    exec(example, variables := {})
+    with variables["client"] as client, job.sandbox.at_request(1, job.rotate):
+        assert client.embeddings.create(**EMBEDDINGS).data
+    assert job.tails == [job.first.tail, job.last.tail]
