@@ -12,12 +12,14 @@ import pytest
 from mistralai.client import Mistral, basesdk
 from mistralai.client.errors import SDKError
 
+from mistral_nb.api_key import MARKER
 from mistral_nb.command_context import Context
 from mistral_nb.errors import WrongUsage
 from support import keys
 from support.commands import shown_by
 from support.job_api import WORDS, JobSandbox
 from support.jobs import LIMIT, Job, run_async
+from support.kernels import start_kernel
 
 pytestmark = pytest.mark.slow
 MESSAGES = [{"role": "user", "content": "Count to three."}]
@@ -162,4 +164,28 @@ def test_the_example_of_the_documentation(job: Job, environ, monkeypatch: pytest
     exec(example, variables := {})
     with variables["client"] as client, job.sandbox.at_request(1, job.rotate):
         assert client.embeddings.create(**EMBEDDINGS).data
+    assert job.tails == [job.first.tail, job.last.tail]
+
+
+CELL = """
+%load_ext mistral_nb
+import {library} as library, mistral_nb
+from mistralai.client import Mistral
+sender = library.AsyncClient(auth=mistral_nb.auth("prod"))
+client = Mistral(async_client=sender, server_url={url!r})
+(await client.embeddings.create_async(model="small", inputs=["text"])).data[0].embedding
+"""
+SHOW = "key = sender.auth._live(); print(key, len(key))"
+
+
+def test_a_notebook_that_awaits_gets_the_new_key_and_guards_it(job: Job, environ: dict[str, str]) -> None:
+    cell = CELL.format(library=library.__name__, url=job.sandbox.url)
+    with start_kernel(environ) as kernel, job.sandbox.at_request(1, lambda: job.rotate_in_terminal(environ)):
+        ran = kernel.run(cell)
+        assert ran.status == "ok", ran.error
+        assert ran.results[-1]["text/plain"] == "[0.5]"
+        assert kernel.run(SHOW).text == f"{MARKER} 32\n"
+        assert not any(key.reveal() in message for message in kernel.messages for key in (job.first, job.last))
+        kernel.run("%unload_ext mistral_nb")
+        assert kernel.run(SHOW).text == f"{job.last.reveal()} 32\n", "without the guard it is shown"
     assert job.tails == [job.first.tail, job.last.tail]
