@@ -38,7 +38,7 @@ LAYERS = (  # from the bottom; those of one row do not import one another
     {"file_scrub"},
     {"guard", "jupyter"},
     {"keys", "scanning"},
-    {"admin", "demo"},
+    {"admin", "demo", "workers"},
     {"commands"},
     {"cli", "magic", "python_api"},
     {"__main__"},

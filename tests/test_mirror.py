@@ -68,6 +68,8 @@ BEHAVIOURS = {  # what no one module does: a line for each file
     "jupyter/test_collaboration": "jupyter-collaboration, which saves by itself",
     "jupyter/test_jupytext": "notebooks that jupytext keeps as text",
     "jupyter/test_other_contents_managers": "contents managers of other packages",
+    "keys/test_long_jobs": "a key that is rotated or revoked in the middle of a job with httpx",
+    "keys/test_long_jobs_sdk": "the same with the SDK",
     "keys/test_any_order": "commands in any order, against a model",
     "keys/test_ask_first": "workspaces that ask first",
     "magic/test_line_magic_with_keyring": "kernels and the command line share a real keyring",
