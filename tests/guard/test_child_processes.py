@@ -1,0 +1,122 @@
+"""Pools and other children of a kernel have its key, and what they print is guarded as its own output is."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from mistral_nb.api_key import MARKER
+from support.keys import make_text
+from support.leaks import found
+from support.patience import wait_for
+from support.recorder import Recorder, recorded_kernel
+
+KEY = make_text()
+# Prints the key by Python, by a child of its own and by a descriptor; then, on both, a line to wait for.
+TASK = """
+import os, subprocess
+def show(end):
+    key = os.environ["MISTRAL_API_KEY"]
+    print("by print", key, flush=True)
+    subprocess.run("echo by a child $MISTRAL_API_KEY", shell=True)
+    os.write(2, f"by a descriptor {key}\\n".encode())
+    for number in (1, 2):
+        os.write(number, f"{end}\\n".encode())
+"""
+SHELL = "'echo by a child $MISTRAL_API_KEY; echo by a child $MISTRAL_API_KEY >&2; echo %s; echo %s >&2' % (end, end)"
+WAYS = {
+    **{
+        f"ProcessPoolExecutor, {method}": f"""
+import concurrent.futures, multiprocessing
+with concurrent.futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context({method!r})) as pool:
+    pool.submit(task.show, end).result()
+"""
+        for method in ("spawn", "fork", "forkserver")
+    },
+    **{
+        f"multiprocessing, {method}": f"""
+import multiprocessing
+process = multiprocessing.get_context({method!r}).Process(target=task.show, args=(end,))
+process.start()
+process.join()
+"""
+        for method in ("spawn", "fork", "forkserver")
+    },
+    "joblib": "import joblib; joblib.Parallel(2)(joblib.delayed(task.show)(end) for _ in range(2))",
+    "subprocess": f"import subprocess; subprocess.run({SHELL}, shell=True)",
+    "a pipe that the cell prints": f"""
+import subprocess, sys
+ran = subprocess.run({SHELL}, shell=True, capture_output=True, text=True)
+print(ran.stdout)
+print(ran.stderr, file=sys.stderr)
+""",
+}
+
+
+class Desk(NamedTuple):
+    """A kernel, what a front end gets of it, and the file in its terminal's place."""
+
+    recorder: Recorder
+    terminal: Path
+
+    def run(self, way: str) -> tuple[list[bytes], bytes]:
+        """What the front end and the terminal got of a way to start a child, once its last line has come."""
+        before, self.recorder.frames = self.terminal.stat().st_size, []
+        lines, end = 4 if way == "joblib" else 2, f"end of {way}"
+        ran = self.recorder.kernel.run(f"import task\nend = ' '.join({end.split()!r})\n{WAYS[way]}")
+        assert ran.status == "ok", ran.shown
+        wait_for(lambda: self._count(end.encode()) >= lines, 30)
+        if "pipe" not in way:  # the terminal gets what a child writes there itself
+            wait_for(lambda: self.terminal.read_bytes()[before:].count(end.encode()) >= lines, 30)
+        return self.recorder.frames, self.terminal.read_bytes()[before:]
+
+    def _count(self, end: bytes) -> int:
+        self.recorder.drain()
+        return sum(frame.count(end) for frame in self.recorder.frames)
+
+
+@contextlib.contextmanager
+def _desk(folder: Path, *, guarded: bool) -> Iterator[Desk]:
+    (folder / "home").mkdir()
+    (folder / "home/task.py").write_text(TASK)
+    terminal = folder / "terminal"
+    more = {"MISTRAL_NB_GUARD_TERMINAL": "1"} if guarded else {}
+    with (
+        terminal.open("wb") as file,
+        recorded_kernel(
+            folder, KEY, guarded=guarded, terminal=file, PYTHONPATH=str(folder / "home"), **more
+        ) as recorder,
+    ):
+        yield Desk(recorder, terminal)
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory) -> Iterator[Desk]:
+    with _desk(tmp_path_factory.mktemp("guarded"), guarded=True) as desk:
+        yield desk
+
+
+@pytest.fixture(scope="module")
+def unguarded(tmp_path_factory) -> Iterator[Desk]:
+    with _desk(tmp_path_factory.mktemp("unguarded"), guarded=False) as desk:
+        yield desk
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+def test_a_child_has_the_key_and_shows_it_to_nobody(way, guarded):
+    frames, terminal = guarded.run(way)
+    assert not found(frames, KEY)
+    assert KEY.encode() not in terminal
+    assert sum(frame.count(MARKER.encode()) for frame in frames) >= 2
+    assert (MARKER.encode() in terminal) == ("pipe" not in way)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+def test_without_the_guard_the_same_search_finds_it(way, unguarded):
+    frames, terminal = unguarded.run(way)
+    assert found(frames, KEY)
+    assert (KEY.encode() in terminal) == ("pipe" not in way)
