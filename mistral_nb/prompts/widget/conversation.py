@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from mistral_nb.api_key import Secret
 from mistral_nb.errors import Cancelled, SealRefused
-from mistral_nb.prompts.widget.encryption import LARGEST_PART, Seal
+from mistral_nb.sealing import LARGEST_PART, Seal
 from mistral_nb.report import Ask, Report
 
 READY_SECONDS, GONE_SECONDS, SHOWN_SECONDS = 10.0, 15.0, 1.5
