@@ -5,9 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import nbformat
 import pytest
 
 from mistral_nb.api_key import MARKER
+from support.commands import mistral_nb
+from support.kernels import clean_environment, is_remembered
 from support.keys import make_text
 from support.leaks import found
 from support.patience import wait_for
@@ -120,3 +123,33 @@ def test_without_the_guard_the_same_search_finds_it(way, unguarded):
     frames, terminal = unguarded.run(way)
     assert found(frames, KEY)
     assert (KEY.encode() in terminal) == ("pipe" not in way)
+
+
+# Runs a notebook in a kernel of its own, from a cell.
+EXECUTE = {
+    "papermill": "import papermill; papermill.execute_notebook({0!r}, {1!r}, progress_bar=False)",
+    "nbclient": """
+import nbclient, nbformat
+notebook = nbformat.read({0!r}, 4)
+nbclient.NotebookClient(notebook).execute()
+nbformat.write(notebook, {1!r})
+""",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", EXECUTE)
+def test_an_executed_notebook_has_the_key_and_shows_it_unless_it_loads_the_guard(how, guarded, tmp_path):
+    """The guard of the kernel that starts it sees none of its outputs: they go into the file."""
+    env = clean_environment(guarded.terminal.parent)
+    wait_for(lambda: is_remembered(env, KEY))
+    for load, count in (("%load_ext mistral_nb\n", 0), ("", 1)):
+        cell = nbformat.v4.new_code_cell(f"{load}import os; print('has', os.environ['MISTRAL_API_KEY'])")
+        metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=metadata), tmp_path / "in.ipynb")
+        code = EXECUTE[how].format(str(tmp_path / "in.ipynb"), str(tmp_path / "out.ipynb"))
+        ran = guarded.recorder.kernel.run(code)
+        assert ran.status == "ok", ran.shown
+        written = (tmp_path / "out.ipynb").read_text()
+        assert (written.count(f"has {MARKER}"), written.count(f"has {KEY}")) == (1 - count, count)
+        assert mistral_nb(env, "scan", str(tmp_path / "out.ipynb")).returncode == count
