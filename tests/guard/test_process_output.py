@@ -1,4 +1,4 @@
-"""A process that is no kernel: what it prints, logs and dies of, with the guard and without."""
+"""A process other than a kernel: what it prints, logs and dies of, with the guard and without."""
 
 import subprocess
 import sys
@@ -95,7 +95,7 @@ def run(folder: Path, key: str, code: str, *words: str, python: Sequence[str] = 
     done = subprocess.run(
         [sys.executable, *python, code, *words],
         cwd=folder,
-        env=clean_environment(folder, MISTRAL_API_KEY=key, PYTHONPATH=TESTS),
+        env=clean_environment(folder, MISTRAL_API_KEY=key, PYTHONPATH=TESTS, PYTHONUNBUFFERED=""),
         capture_output=True,
         timeout=60 * PATIENCE,
     )
