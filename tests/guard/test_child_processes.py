@@ -1,6 +1,8 @@
 """Pools and other children of a kernel have its key, and what they print is guarded as its own output is."""
 
 import contextlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +15,7 @@ from support.commands import mistral_nb
 from support.kernels import clean_environment, is_remembered
 from support.keys import make_text
 from support.leaks import found
-from support.patience import wait_for
+from support.patience import PATIENCE, wait_for
 from support.recorder import Recorder, recorded_kernel
 
 KEY = make_text()
@@ -153,3 +155,30 @@ def test_an_executed_notebook_has_the_key_and_shows_it_unless_it_loads_the_guard
         written = (tmp_path / "out.ipynb").read_text()
         assert (written.count(f"has {MARKER}"), written.count(f"has {KEY}")) == (1 - count, count)
         assert mistral_nb(env, "scan", str(tmp_path / "out.ipynb")).returncode == count
+
+
+SCRIPT = """
+import concurrent.futures, multiprocessing, sys
+import mistral_nb.worker, task
+if __name__ == "__main__":
+    for method in ("spawn", "fork", "forkserver"):
+        with concurrent.futures.ProcessPoolExecutor(
+            1, mp_context=multiprocessing.get_context(method), initializer=eval(sys.argv[1])
+        ) as pool:
+            pool.submit(task.show, f"end of {method}").result()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("initializer", ["mistral_nb.worker.setup", "None"])
+def test_a_pool_of_a_script_is_guarded_by_its_initializer(initializer, tmp_path):
+    (tmp_path / "task.py").write_text(TASK)
+    (tmp_path / "script.py").write_text(SCRIPT)
+    words = [sys.executable, str(tmp_path / "script.py"), initializer]
+    env = clean_environment(tmp_path, MISTRAL_API_KEY=KEY)
+    ran = subprocess.run(words, env=env, capture_output=True, text=True, check=True, timeout=60 * PATIENCE)
+    is_guarded = initializer != "None"
+    assert (KEY in ran.stdout + ran.stderr) != is_guarded
+    for method in ("spawn", "fork", "forkserver"):
+        assert (ran.stdout.count(f"end of {method}\n"), ran.stderr.count(f"end of {method}\n")) == (1, 1)
+    assert (ran.stdout + ran.stderr).count(MARKER if is_guarded else KEY) == 9
