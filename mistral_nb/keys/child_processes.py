@@ -3,6 +3,7 @@
 A child has the environment that it was started with, and nobody can change that from outside. Pools start theirs once.
 """
 
+import socket
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from mistral_nb.wording import plural
 _MAX_SHOWN = 5
 _HELPER = "resource_tracker"  # of multiprocessing and of loky: it runs no task
 _FORK_SERVER = "multiprocessing.forkserver"
+_followers: set[int] = set()
 
 
 class _Children(NamedTuple):
@@ -22,6 +24,16 @@ class _Children(NamedTuple):
     holders: list[int]
     forked: list[int]
     fork_servers: list[int]
+
+
+def add_follower(host: str, pid: int) -> None:
+    """From now on a process is not named: it is told of each change of the key. One of another ``host`` never is."""
+    if host == socket.gethostname():
+        _followers.add(pid)
+
+
+def remove_follower(pid: int) -> None:
+    _followers.discard(pid)
 
 
 def old_key_notes(context: Context, fingerprint: str, tail: str, *, was_set: bool = True) -> tuple[str, ...]:
@@ -59,6 +71,8 @@ def _find_children(fingerprint: str) -> _Children:
     found = _Children([], [], [])
     all_servers: set[int] = set()
     for child in _list_children():
+        if child.pid in _followers:
+            continue
         command = " ".join(child.command)
         is_server = _FORK_SERVER in command and child.parent not in all_servers  # what it forks has the same command
         if is_server:

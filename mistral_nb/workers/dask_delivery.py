@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from mistral_nb.api_key import Secret
+from mistral_nb.keys.child_processes import add_follower, remove_follower
 from mistral_nb.sealing import seal
 from mistral_nb.workers import dask_plugin
 from mistral_nb.workers.key_source import SharedKey
@@ -31,6 +32,7 @@ class KeyDelivery:
         self._asked: dict[str, str] = {}  # worker → its visit
         self._visits: dict[str, str] = {}  # worker → the visit that has its answer
         self._tries: dict[str, int] = {}
+        self._followers: set[int] = set()  # process ids
         self._wake = asyncio.Event()
         self._slots = asyncio.Semaphore(_CALLS_AT_ONCE)
         self._task: asyncio.Task[None] | None = None
@@ -58,6 +60,8 @@ class KeyDelivery:
         """End; ``withdraw``: take the key and the plugin away from the workers too."""
         if self._task:
             self._task.cancel()
+        for pid in self._followers:
+            remove_follower(pid)
         with contextlib.suppress(ValueError):
             self._client.unsubscribe_topic(dask_plugin.topic_of(self._share))
         if withdraw:
@@ -113,6 +117,8 @@ class KeyDelivery:
                 done = await self._call(worker, dask_plugin.take_key, self._share, message) is True
         if done:
             self._visits[worker] = offer["visit"]
+            self._followers.add(offer["pid"])
+            add_follower(offer["host"], offer["pid"])
             self._tries.pop(worker, None)
         elif self._tries.setdefault(worker, 0) < _TRIES:
             self._tries[worker] += 1

@@ -241,3 +241,26 @@ def test_a_task_reads_the_current_key_from_the_store_and_fails_at_once_where_it_
             "Use --yes, or another workspace."
         )
         assert world.value("run(task.read_locked, 'dev')").startswith("PassphraseNeeded: ")
+
+
+@pytest.mark.slow
+def test_workers_of_dask_are_named_unless_the_key_is_shared_with_them(world: World) -> None:
+    pytest.importorskip("distributed")
+    world.switch("dev")
+    ran = world.kernel.run(
+        "from distributed import Client, LocalCluster\n"
+        "cluster = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None)\nclient = Client(cluster)"
+    )
+    assert ran.status == "ok", ran.shown
+    try:
+        (pid,) = world.value("[pid for pid, _ in client.run(task.look).values()]")
+        named = f"1 child process (pid {pid}) still holds …{world.dev.tail}"
+        assert named in world.switch("prod")
+        world.switch("dev")
+        assert world.kernel.run("share = mistral_nb.share(client)").status == "ok"
+        assert "child process" not in world.switch("prod")
+        world.switch("dev")
+        assert world.kernel.run("share.stop()").status == "ok"
+        assert named in world.switch("prod")
+    finally:
+        world.kernel.run("client.close(); cluster.close()")
