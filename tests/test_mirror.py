@@ -49,6 +49,7 @@ BEHAVIOURS = {  # what no one module does: a line for each file
     "git/test_key_removal_advice": "what a refused push and protect advise, done as it is said",
     "git/test_pre_commit_hooks": "the hooks, run by the real pre-commit",
     "guard/test_agents": "what an agent receives through jupyter-mcp-server and jupyter-ai",
+    "guard/test_child_processes": "pools and other children of a kernel: they have the key, and what they print",
     "guard/test_keys_learned": "what a guarded kernel learns, hooks in other processes know",
     "guard/test_passphrases": "the passphrase of the encrypted file, shown by a kernel or saved",
     "guard/test_papermill_parameters": "a key among papermill's parameters",
@@ -87,6 +88,7 @@ BEHAVIOURS = {  # what no one module does: a line for each file
     "storage/test_killed": "kill -9 while keys are stored and deleted",
     "storage/test_killed_in_rotation": "kill -9 while a key is rotated or revoked",
     "storage/test_pending_keys_with_keyring": "the same with a real keyring",
+    "workers/test_dask_memory": "where a shared key is found on a real cluster, and where not",
 }
 
 
