@@ -3,7 +3,7 @@
     %load_ext mistral_nb
     %mistral_key
 
-In Python: `login`, `switch`, `status`, `key`, `auth`, `redact`. Everything is imported when it is called.
+In Python: `login`, `switch`, `status`, `key`, `auth`, `share`, `redact`. Everything is imported when it is called.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from mistral_nb.keys.auth import LiveAuth, LiveKey
     from mistral_nb.report import Report
+    from mistral_nb.workers.dask_share import Share
 
 
 __version__ = "0.1.0"
@@ -24,6 +25,7 @@ __all__ = [
     "load_ipython_extension",
     "login",
     "redact",
+    "share",
     "status",
     "switch",
     "unload_ipython_extension",
@@ -106,6 +108,22 @@ def auth(workspace: str | None = None, *, force: bool = False, yes: bool = False
 
     try:
         return run(workspace, force=force, yes=yes)
+    except MistralNbError as error:
+        raise error.with_traceback(None) from None  # the caller's line, and the error's
+
+
+def share(client: Any, workspace: str | None = None, *, force: bool = False, yes: bool = False) -> Share:
+    """Give the key to the workers of a Dask cluster, sealed for each of them: ``with share(Client(ADDRESS)): ...``.
+
+    Without ``workspace``, the key of this process as it is at any moment, or a stored one if it has none. Workers that
+    start later get it too, and a rotation reaches all. What is returned has ``status()`` and ``stop()``.
+    Needs ``mistral_nb[dask]``. Asks and raises as `key`, and for a cluster with workers that lack mistral_nb.
+    """
+    from mistral_nb.errors import MistralNbError
+    from mistral_nb.python_api import share as run
+
+    try:
+        return run(client, workspace, force=force, yes=yes)
     except MistralNbError as error:
         raise error.with_traceback(None) from None  # the caller's line, and the error's
 

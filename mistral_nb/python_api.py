@@ -1,6 +1,7 @@
 """What `mistral_nb` offers in Python, behind its lazy names."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from mistral_nb import watchlist
 from mistral_nb.command_context import Context
@@ -11,7 +12,10 @@ from mistral_nb.keys.environment_key import open_any_key
 from mistral_nb.prompts.ipython import ask_in_ipython, can_ask, running_shell
 from mistral_nb.prompts.notebook import PromptResult, run_command
 from mistral_nb.redaction.redact import redact_text
-from mistral_nb.report import Report
+from mistral_nb.report import Dialog, Report
+from mistral_nb.workers.dask_share import Share, share_key
+
+_Result = TypeVar("_Result")
 
 
 def login(workspace: str | None = None) -> None:
@@ -27,19 +31,28 @@ def status() -> Report:
 
 
 def key(workspace: str | None = None, *, force: bool = False, yes: bool = False) -> LiveKey:
-    shell = _get_guarded_shell()
-    context = Context(host=MAGIC, interactive=can_ask(shell), say=print, has_magic=shell is not None)
-    return drive(open_any_key(context, workspace, force=force, yes=yes), lambda ask: ask_in_ipython(shell, ask), print)
+    return _drive(lambda context: open_any_key(context, workspace, force=force, yes=yes))
 
 
 def auth(workspace: str | None = None, *, force: bool = False, yes: bool = False) -> LiveAuth:
     return make_live_auth(key(workspace, force=force, yes=yes))
 
 
+def share(client: Any, workspace: str | None = None, *, force: bool = False, yes: bool = False) -> Share:
+    return _drive(lambda context: share_key(context, client, workspace, force=force, yes=yes))
+
+
 def redact(text: str) -> str:
     if not isinstance(text, str):
         raise TypeError(f"redact takes a text, not {type(text).__name__}")
     return redact_text(text, watchlist.build_watchlist())[0]
+
+
+def _drive(dialog: Callable[[Context], Dialog[_Result]]) -> _Result:
+    """Run it with questions and lines as a cell shows them."""
+    shell = _get_guarded_shell()
+    context = Context(host=MAGIC, interactive=can_ask(shell), say=print, has_magic=shell is not None)
+    return drive(dialog(context), lambda ask: ask_in_ipython(shell, ask), print)
 
 
 def _show_result(outcome: PromptResult) -> None:

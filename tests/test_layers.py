@@ -26,7 +26,7 @@ LAYERS = (  # from the bottom; those of one row do not import one another
     {"sensitive_text", "terminal_colours"},
     {"errors"},
     {"paths", "api_key", "command_help", "command_table"},
-    {"file_cache", "file_io", "report", "argument_parser"},
+    {"file_cache", "file_io", "report", "sealing", "argument_parser"},
     {"config", "redaction"},
     {"child_environment"},
     {"storage", "sandbox"},
@@ -40,7 +40,7 @@ LAYERS = (  # from the bottom; those of one row do not import one another
     {"keys", "scanning"},
     {"admin", "demo", "workers"},
     {"commands"},
-    {"cli", "magic", "python_api"},
+    {"cli", "magic", "python_api", "worker"},
     {"__main__"},
     {"__init__"},
 )

@@ -49,6 +49,7 @@ BEHAVIOURS = {  # what no one module does: a line for each file
     "git/test_key_removal_advice": "what a refused push and protect advise, done as it is said",
     "git/test_pre_commit_hooks": "the hooks, run by the real pre-commit",
     "guard/test_agents": "what an agent receives through jupyter-mcp-server and jupyter-ai",
+    "guard/test_child_processes": "pools and other children of a kernel: they have the key, and what they print",
     "guard/test_keys_learned": "what a guarded kernel learns, hooks in other processes know",
     "guard/test_passphrases": "the passphrase of the encrypted file, shown by a kernel or saved",
     "guard/test_papermill_parameters": "a key among papermill's parameters",
@@ -76,7 +77,7 @@ BEHAVIOURS = {  # what no one module does: a line for each file
     "magic/test_rotate_and_revoke_in_kernels": "rotate and revoke in real kernels",
     "notebooks/test_organisation": "organisation.ipynb gives its outputs",
     "notebooks/test_quickstart": "quickstart, leaks and prompt give their outputs",
-    "notebooks/test_workspaces_and_rotation": "workspaces.ipynb and rotation.ipynb give their outputs",
+    "notebooks/test_workspaces_and_rotation": "workspaces.ipynb, rotation.ipynb and workers.ipynb give their outputs",
     "prompts/widget/test_card_in_browsers": "the card in JupyterLab and Notebook 7",
     "prompts/widget/test_card_in_kernels": "the card in real kernels",
     "prompts/widget/test_hostile_page_in_browsers": "a page's script answers the card, in a browser",
@@ -87,6 +88,8 @@ BEHAVIOURS = {  # what no one module does: a line for each file
     "storage/test_killed": "kill -9 while keys are stored and deleted",
     "storage/test_killed_in_rotation": "kill -9 while a key is rotated or revoked",
     "storage/test_pending_keys_with_keyring": "the same with a real keyring",
+    "workers/test_dask_preload": "workers of Dask that preload mistral_nb.worker",
+    "workers/test_dask_memory": "where a shared key is found on a real cluster, and where not",
 }
 
 

@@ -1,28 +1,31 @@
-"""Redacts what a kernel writes to file descriptors 1 and 2: the real terminal, and so a server's log.
+"""Redacts what a process writes to file descriptors 1 and 2: the real terminal, and so a server's or worker's log.
 
-Off unless a setting turns it on. Child processes, C libraries and a kernel's own log write there,
-past any Session. ipykernel itself puts pipes in the place of 1 and 2 and copies what comes to the
-real ones; this stands between the copy and the terminal.
+Child processes, C libraries and a kernel's own log write there, past any Session and any stream of Python.
+ipykernel itself puts pipes in the place of 1 and 2 and copies what comes to the real ones; this stands between
+the copy and the terminal. Not for Windows, which can't wait for a pipe with a limit.
 """
 
 import atexit
+import contextlib
 import os
 import select
 import sys
 import threading
 from collections.abc import Callable
+from weakref import WeakSet
 
 from mistral_nb.guard.stream_buffer import StreamRedactor
 from mistral_nb.guard.text_matcher import MatcherSource
 
-_HOLD = 0.2
+_HOLD_MS = 200
 _SIZE = 65536
 _LAST_WAIT = 1.0
 
 
 def guard_descriptors(get_matcher: MatcherSource) -> Callable[[], None]:
     """Redact what reaches the terminal from now on; call the returned function to stop."""
-    guards = [_DescriptorGuard(number, get_matcher) for number in _terminal_descriptors()]
+    guards = [_DescriptorGuard(number, get_matcher) for number in _terminal_descriptors() if _is_open(number)]
+    _guards.update(guards)
 
     def end() -> None:
         atexit.unregister(end)
@@ -37,6 +40,14 @@ def _terminal_descriptors() -> list[int]:
     """The descriptors that lead to the real terminal: ipykernel's copies, or 1 and 2 themselves."""
     copies = (getattr(stream, "_original_stdstream_copy", None) for stream in (sys.stdout, sys.stderr))
     return [plain if copy is None else copy for copy, plain in zip(copies, (1, 2), strict=True)]
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:  # a daemon may have closed it
+        return False
+    return True
 
 
 class _DescriptorGuard:
@@ -55,15 +66,24 @@ class _DescriptorGuard:
             os.dup2(self._real, self._number)
             self._thread.join(_LAST_WAIT)
 
+    def leave_to_parent(self) -> None:
+        """In a forked child: what it writes is its parent's to pass on. Without that, a write fails, not blocks."""
+        if os.getpid() != self._process:
+            _guards.discard(self)
+            for number in (self._read, self._real):
+                with contextlib.suppress(OSError):
+                    os.close(number)
+
     def _pass_on(self) -> None:
-        redactor = StreamRedactor()
+        redactor, poll = StreamRedactor(), select.poll()
+        poll.register(self._read, select.POLLIN)
         while True:
-            ready, _, _ = select.select([self._read], [], [], _HOLD if redactor.held else None)
+            ready = poll.poll(_HOLD_MS if redactor.held else None)
             data = os.read(self._read, _SIZE) if ready else b""
             try:
                 text = data.decode("latin-1")  # byte by byte: what comes need not be text
                 given = redactor.feed(text, self._get_matcher()) if data else redactor.flush(self._get_matcher())
-            except Exception:  # noqa: BLE001, this thread must go on, or the kernel would block at a full pipe
+            except Exception:  # noqa: BLE001, this thread must go on, or the process would block at a full pipe
                 given, redactor = "[mistral_nb could not search this, so it was removed]\n", StreamRedactor()
             _write_all(self._real, given.encode("latin-1", "replace"))
             if ready and not data:
@@ -76,3 +96,13 @@ def _write_all(number: int, data: bytes) -> None:
             data = data[os.write(number, data) :]
         except OSError:  # the terminal is gone
             return
+
+
+def _leave_to_parent() -> None:
+    for guard in tuple(_guards):
+        guard.leave_to_parent()
+
+
+_guards: WeakSet[_DescriptorGuard] = WeakSet()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)

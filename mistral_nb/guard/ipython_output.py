@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from mistral_nb.guard.ipython_patches import MagicPatches, Patch
-from mistral_nb.guard.kernel_messages import UNSEARCHED_TEXT
-from mistral_nb.guard.text_matcher import MatcherSource, TextMatcher
+from mistral_nb.guard.text_matcher import MatcherSource
+from mistral_nb.guard.value_redaction import redact_values
 
 
 def history_patches(shell: Any, get_matcher: MatcherSource) -> Iterator[Patch]:
@@ -24,7 +24,9 @@ def terminal_patches(shell: Any, get_matcher: MatcherSource) -> Iterator[Patch]:
     """What terminal IPython prints itself: results, tracebacks, usage errors."""
     yield Patch(shell.displayhook, "write_format_data", lambda original: _wrap_with_texts(original, get_matcher))
     yield Patch(shell, "_showtraceback", lambda original: _wrap_show_traceback(original, get_matcher))
-    yield Patch(shell, "show_usage_error", lambda original: lambda error: original(_redact(str(error), get_matcher)))
+    yield Patch(
+        shell, "show_usage_error", lambda original: lambda error: original(redact_values(str(error), get_matcher))
+    )
 
 
 def traceback_patches(shell: Any, get_matcher: MatcherSource) -> Iterator[Patch]:
@@ -47,7 +49,7 @@ def _wrap_echo(original: Callable[..., Any], get_matcher: MatcherSource) -> Call
             with contextlib.redirect_stdout(said):
                 return original(line)
         finally:
-            sys.stdout.write(_redact(said.getvalue(), get_matcher))
+            sys.stdout.write(redact_values(said.getvalue(), get_matcher))
 
     return magic
 
@@ -55,14 +57,14 @@ def _wrap_echo(original: Callable[..., Any], get_matcher: MatcherSource) -> Call
 def _wrap_store_inputs(original: Callable[..., Any], get_matcher: MatcherSource) -> Callable[..., Any]:
     def store_inputs(line_num: int, source: str, source_raw: str | None = None) -> Any:
         raw = source if source_raw is None else source_raw
-        return original(line_num, *_redact([source, raw], get_matcher))
+        return original(line_num, *redact_values([source, raw], get_matcher))
 
     return store_inputs
 
 
 def _wrap_log_write(original: Callable[..., Any], get_matcher: MatcherSource) -> Callable[..., Any]:
     def log_write(data: Any, kind: str = "input") -> Any:
-        return original(_redact(data, get_matcher), kind)
+        return original(redact_values(data, get_matcher), kind)
 
     return log_write
 
@@ -71,37 +73,24 @@ def _wrap_with_texts(original: Callable[..., Any], get_matcher: MatcherSource) -
     """For functions whose first argument is a result's texts by MIME type."""
 
     def call_redacted(texts: dict[str, Any], *args: Any) -> Any:
-        return original(_redact(texts, get_matcher), *args)
+        return original(redact_values(texts, get_matcher), *args)
 
     return call_redacted
 
 
 def _wrap_result(original: Callable[..., Any], get_matcher: MatcherSource) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
-        return _redact(original(*args, **kwargs), get_matcher)
+        return redact_values(original(*args, **kwargs), get_matcher)
 
     return call
 
 
+def _wrap_usage_error(original: Callable[..., Any], get_matcher: MatcherSource) -> Callable[..., Any]:
+    return lambda error: original(redact_values(str(error), get_matcher))
+
+
 def _wrap_show_traceback(original: Callable[..., Any], get_matcher: MatcherSource) -> Callable[..., Any]:
     def show_traceback(kind: Any, value: Any, lines: Any) -> Any:
-        return original(kind, value, _redact(lines, get_matcher))
+        return original(kind, value, redact_values(lines, get_matcher))
 
     return show_traceback
-
-
-def _redact(value: Any, get_matcher: MatcherSource) -> Any:
-    try:
-        return _redact_values(value, get_matcher())
-    except Exception:  # noqa: BLE001, whatever it is, the cell must run
-        return _redact_values(value, None)
-
-
-def _redact_values(value: Any, matcher: TextMatcher | None) -> Any:
-    if isinstance(value, str):
-        return matcher.redact(value) if matcher is not None else UNSEARCHED_TEXT
-    if isinstance(value, list):
-        return [_redact_values(item, matcher) for item in value]
-    if isinstance(value, dict):
-        return {name: _redact_values(item, matcher) for name, item in value.items()}
-    return value

@@ -19,8 +19,8 @@ from mistral_nb.command_table import MAGIC, commands_for
 from mistral_nb.errors import Cancelled, CannotAsk, KeyRefused, MistralNbError, NotAKey
 from mistral_nb.prompts.widget.card import Answerer, Card, PromptedAction
 from mistral_nb.prompts.widget.conversation import Timing, WidgetUnavailable, describe_question
-from mistral_nb.prompts.widget.encryption import Seal
 from mistral_nb.report import Answer, Ask, Report
+from mistral_nb.sealing import Seal
 
 Message = dict[str, Any]
 Send = Callable[[Message], None]

@@ -1,4 +1,4 @@
-"""Each line of the threat model has a test that exists, or says that it is not covered."""
+"""Each line of the threat model has a test that exists, or says that it is not covered; so has what workers show."""
 
 import re
 from pathlib import Path
@@ -21,6 +21,15 @@ def test_each_line_names_tests_that_exist_or_is_not_covered() -> None:
         found = TEST.findall(tests)
         assert found and len(found) == tests.count("::"), tried
         assert [name for name in found if not _exists(*name)] == [], tried
+
+
+def test_what_is_not_protected_on_workers_is_shown_by_tests() -> None:
+    table = (ROOT / "docs/workers.md").read_text("utf-8").partition("## What is not protected")[2]
+    rows = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) >= 4
+    for what, _, tests in rows:
+        found = TEST.findall(tests)
+        assert found and all(_exists(*name) for name in found), what
 
 
 def _exists(file: str, name: str) -> bool:

@@ -4,11 +4,10 @@ import contextlib
 import json
 
 from fuzz.harness import run, within
+from mistral_nb import sealing
 from mistral_nb.api_key import Secret
 from mistral_nb.errors import Cancelled, SealRefused
-from mistral_nb.prompts.widget import encryption
 from mistral_nb.prompts.widget.conversation import Conversation, Timing, WidgetUnavailable, is_small_message
-from support.widget_page import seal as seal_fields
 
 SEEDS = (
     b'{"kind": "ready", "view": 1, "secure": true}',
@@ -54,10 +53,10 @@ def one_input(data: bytes) -> None:
             pass
         else:
             raise AssertionError(f"a message that nobody sealed was taken: {len(fields)} fields")
-        seal = encryption.Seal("card")
+        opener = sealing.Seal("card")
         with contextlib.suppress(SealRefused):
-            seal.open(seal_fields({}, seal.public, "card") | ({"sealed": said} if isinstance(said, str) else {}))
-        inside = encryption._parse_fields(data)
+            opener.open(sealing.seal({}, opener.public, "card") | ({"sealed": said} if isinstance(said, str) else {}))
+        inside = sealing._parse_fields(data)
     assert inside is None or all(isinstance(value, Secret) for value in inside.values())
 
 

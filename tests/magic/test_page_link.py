@@ -14,13 +14,13 @@ import pytest
 from mistral_nb.api_key import MARKER, Key, Secret
 from mistral_nb.command_context import Context
 from mistral_nb.magic.page_link import TARGET
+from mistral_nb.sealing import seal
 from mistral_nb.storage.set_aside import RemovalPlace
 from support.commands import PASSPHRASE
 from support.kernels import RealKernel, is_remembered, start_kernel, vault_environment
 from support.key_traces import traces
 from support.patience import PATIENCE
 from support.sandboxes import start_sandbox
-from support.widget_page import seal
 
 Message = dict[str, Any]
 LOAD, UNLOAD = "%load_ext mistral_nb", "%unload_ext mistral_nb"

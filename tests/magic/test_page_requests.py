@@ -10,10 +10,10 @@ from mistral_nb.api_key import Secret
 from mistral_nb.command_context import Context
 from mistral_nb.command_table import MAGIC
 from mistral_nb.magic.page_requests import SEAL_SECONDS, CardRequest, PageRequest, SealedRequests
+from mistral_nb.sealing import seal
 from support.key_traces import traces
 from support.keys import make_key, make_text
 from support.patience import PATIENCE
-from support.widget_page import seal
 
 Reply = Callable[[dict[str, Any]], dict[str, Any]] | None
 

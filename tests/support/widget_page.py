@@ -1,20 +1,11 @@
 """A page that shows the card, without a browser: a person's answers are a table, or a function."""
 
-import base64
-import json
-import os
 from collections.abc import Mapping
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from mistral_nb.api_key import Key, Secret
-from mistral_nb.prompts.widget.encryption import INFO
 from mistral_nb.report import Report
+from mistral_nb.sealing import seal
 
 
 class Page:
@@ -68,20 +59,6 @@ class Page:
     @property
     def lines(self) -> list[str]:
         return [line for message in self.said for line in message.get("lines", ())]
-
-
-def seal(fields: Mapping[str, Secret], to: str, widget: str) -> dict[str, str]:
-    """What ``sealing.js`` does, in Python."""
-    return seal_bytes(json.dumps({name: value.reveal() for name, value in fields.items()}).encode(), to, widget)
-
-
-def seal_bytes(plain: bytes, to: str, widget: str) -> dict[str, str]:
-    private, theirs, nonce = ec.generate_private_key(ec.SECP256R1()), base64.b64decode(to), os.urandom(12)
-    own = private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    shared = private.exchange(ec.ECDH(), ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), theirs))
-    cipher = AESGCM(HKDF(SHA256(), length=32, salt=theirs + own, info=INFO).derive(shared))
-    parts = {"public": own, "iv": nonce, "sealed": cipher.encrypt(nonce, plain, widget.encode())}
-    return {"to": to, **{name: base64.b64encode(part).decode() for name, part in parts.items()}}
 
 
 def form(key: Key | str = "", workspace: str = "", name: str = "", expires: str = "") -> dict[str, Any]:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, Protocol
 
 from mistral_nb.api_key import Secret
 from mistral_nb.errors import Cancelled, SealRefused
-from mistral_nb.prompts.widget.encryption import LARGEST_PART, Seal
 from mistral_nb.report import Ask, Report
+from mistral_nb.sealing import LARGEST_PART, Seal
 
 READY_SECONDS, GONE_SECONDS, SHOWN_SECONDS = 10.0, 15.0, 1.5
 _POLL_SECONDS = 0.05  # seconds between checks for messages

@@ -1,6 +1,6 @@
 // @ts-check
-// Encrypts what was typed or pasted for one public key of a kernel, with WebCrypto. The kernel's side is encryption.py,
-// which says what this does and does not protect from.
+// Encrypts what was typed or pasted for one public key of a kernel, with WebCrypto. The kernel's side is sealing.py
+// in mistral_nb/, which says what this does and does not protect from.
 //
 // It stands in two places: the card is one text with it (anywidget_channel.py), and JupyterLab loads it as a module.
 

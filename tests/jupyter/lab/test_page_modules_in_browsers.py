@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from mistral_nb.api_key import MARKER, fingerprint
-from mistral_nb.prompts.widget.encryption import Seal
 from mistral_nb.redaction.label_words import names_mistral
+from mistral_nb.sealing import Seal
 from support import TESTS, keys
 from support.keys import make_text
 from support.page_modules import open_empty_page

@@ -13,13 +13,13 @@ import pytest
 from mistral_nb.api_key import Key, Secret
 from mistral_nb.prompts.widget import comm_events
 from mistral_nb.prompts.widget.anywidget_channel import unavailable_reason
-from mistral_nb.prompts.widget.encryption import Seal
+from mistral_nb.sealing import Seal, seal
 from support.commands import PASSPHRASE
 from support.kernels import RealKernel, start_kernel, vault_environment
 from support.key_traces import traces
 from support.keys import make_text
 from support.sandboxes import start_sandbox
-from support.widget_page import form, seal
+from support.widget_page import form
 
 FINGERPRINT = "import os; from mistral_nb.api_key import fingerprint; print(fingerprint(os.environ['MISTRAL_API_KEY']))"
 

@@ -1,15 +1,18 @@
-"""The encrypted message from the browser, for this kernel only, decrypted here once.
+"""A message with secrets in it, for one process only, decrypted there once.
 
-The browser's side is in ``sealing.js``. Both sides make an ephemeral key on P-256; ECDH, then
-HKDF-SHA-256 (salt: both public points, the kernel's first), then AES-256-GCM with the widget's id as
-associated data. What travels is ``{to, public, iv, sealed}``, all base64.
+Both sides make an ephemeral key on P-256; ECDH, then HKDF-SHA-256 (salt: both public points, the recipient's first),
+then AES-256-GCM with a purpose as associated data: the widget's id, or a share with workers. What travels is
+``{to, public, iv, sealed}``, all base64. `Seal` is the recipient's side; `seal` is the sender's, which in a browser is
+``prompts/widget/sealing.js``.
 
-It protects the key from anyone reading frames, logs or saved state. It does not protect from a
-malicious server or page, which could offer its own public key.
+It protects the secrets from anyone reading frames, logs or saved state. It does not protect from who can offer a public
+key of their own: a malicious server or page, or a process in a worker's place.
 """
 
 import base64
 import binascii
+import json
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,19 +27,39 @@ _ALTERED = "The answer is not what the widget encrypted."
 _TYPE_AGAIN = "Enter it again; if this happens again, use %mistral_key without --widget."
 
 
-class Seal:
-    """The kernel's half of one exchange. ``public`` goes to the browser; the private key never leaves the kernel."""
+def seal(fields: Mapping[str, Secret], public: str, purpose: str) -> dict[str, str]:
+    """Encrypt ``fields`` for the `Seal` with that ``public`` point and purpose, and for no other.
 
-    def __init__(self, widget: str) -> None:
+    Raises ValueError for what is no public point.
+    """
+    return seal_bytes(json.dumps({name: value.reveal() for name, value in fields.items()}).encode(), public, purpose)
+
+
+def seal_bytes(plain: bytes, public: str, purpose: str) -> dict[str, str]:
+    """As `seal`, of what `seal` makes of its fields."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    private, theirs, nonce = ec.generate_private_key(ec.SECP256R1()), _decode_base64(public), os.urandom(_NONCE)
+    own = _encode_point(private.public_key())
+    sealed = AESGCM(_derive_key(private, theirs, salt=theirs + own)).encrypt(nonce, plain, purpose.encode())
+    parts = {"public": own, "iv": nonce, "sealed": sealed}
+    return {"to": public, **{name: base64.b64encode(part).decode() for name, part in parts.items()}}
+
+
+class Seal:
+    """The recipient's half of one exchange. ``public`` goes to the sender; the private key never leaves the process."""
+
+    def __init__(self, purpose: str) -> None:
         from cryptography.hazmat.primitives.asymmetric import ec
 
-        self._widget = widget
+        self._purpose = purpose
         self._private: ec.EllipticCurvePrivateKey | None = ec.generate_private_key(ec.SECP256R1())
         self._point = _encode_point(self._private.public_key())
         self.public = base64.b64encode(self._point).decode()
 
     def open(self, message: Mapping[str, Any]) -> dict[str, Secret]:
-        """Decrypt the fields from the browser. The private key is used up, whatever the result.
+        """Decrypt the sender's fields. The private key is used up, whatever the result.
 
         Raises `SealRefused` for a message that was altered, comes again, or was not for this seal.
         """
@@ -45,7 +68,7 @@ class Seal:
                 "This answer was encrypted for an earlier question; each can be opened only once.", _TYPE_AGAIN
             )
         private, self._private = self._private, None
-        fields = _parse_fields(_decrypt(private, self._point, self._widget, message))
+        fields = _parse_fields(_decrypt(private, self._point, self._purpose, message))
         if fields is None:
             raise SealRefused(_ALTERED, _TYPE_AGAIN)
         return fields
@@ -55,8 +78,8 @@ class Seal:
         self._private = None
 
 
-def _decrypt(private: Any, point: bytes, widget: str, message: Mapping[str, Any]) -> bytes | None:
-    """The plain bytes; None for anything that was not sealed for this key and widget."""
+def _decrypt(private: Any, point: bytes, purpose: str, message: Mapping[str, Any]) -> bytes | None:
+    """The plain bytes; None for anything that was not sealed for this key and purpose."""
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -65,7 +88,7 @@ def _decrypt(private: Any, point: bytes, widget: str, message: Mapping[str, Any]
         return None
     try:
         cipher = AESGCM(_derive_key(private, theirs, salt=point + theirs))
-        return cipher.decrypt(nonce, sealed, widget.encode())
+        return cipher.decrypt(nonce, sealed, purpose.encode())
     except (InvalidTag, ValueError):  # ValueError: not a point on the curve
         return None
 

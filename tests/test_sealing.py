@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 
 from mistral_nb.api_key import Secret
 from mistral_nb.errors import SealRefused
-from mistral_nb.prompts.widget.encryption import Seal
+from mistral_nb.sealing import Seal, seal, seal_bytes
 from support.commands import shown_by
 from support.key_traces import traces
 from support.keys import make_text
 from support.profiles import examples
-from support.widget_page import seal, seal_bytes
 
 WIDGET = "0123456789abcdef"
 

@@ -1,0 +1,79 @@
+"""Which key is shared, as it is at any moment: the one of this process, or a stored one."""
+
+from typing import NamedTuple, Protocol
+
+from mistral_nb.api_key import Key
+from mistral_nb.command_context import Context
+from mistral_nb.errors import MistralNbError, WrongUsage
+from mistral_nb.keys import use_checks
+from mistral_nb.keys.activation_report import format_key
+from mistral_nb.keys.auth import LiveKey
+from mistral_nb.report import Dialog
+
+
+class SharedKey(NamedTuple):
+    """A key, and the workspace that keeps it if one does."""
+
+    key: Key
+    workspace: str | None
+
+    @property
+    def label(self) -> str:
+        return format_key(self.workspace, self.key.tail)
+
+
+class KeySource(Protocol):
+    """Reads the key that is to be shared; None if there is none any more. Raises `MistralNbError` if it can't tell."""
+
+    def read(self) -> SharedKey | None: ...
+
+
+class ProcessKey:
+    """The key in this process's environment, whichever it is."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def read(self) -> SharedKey | None:
+        active = self._context.active
+        return SharedKey(active.key, active.workspace) if active else None
+
+
+class WorkspaceKey:
+    """The key of a workspace, also after another process rotated it; none once it was revoked or deleted."""
+
+    def __init__(self, context: Context, workspace: str, key: Key) -> None:
+        self._workspace = workspace
+        self._live = LiveKey(context, workspace, key, format_key(workspace, key.tail))
+
+    def read(self) -> SharedKey | None:
+        try:
+            return SharedKey(self._live.read_key(), self._workspace)
+        except WrongUsage:  # it is not stored any more
+            return None
+
+
+def open_key_source(
+    context: Context, workspace: str | None, *, force: bool = False, yes: bool = False
+) -> Dialog[KeySource]:
+    """The key of this process if it has one and no workspace is named; else a stored one. Asks what has to be asked.
+
+    Raises `MistralNbError` as `use_checks.read_stored_key`.
+    """
+    active = context.active
+    if workspace is None and active is not None:
+        name = active.workspace or ""
+        entry = context.stored_workspaces().get(name)
+        if entry:
+            yield from use_checks.confirm_ask_first(context, name, entry, yes=yes)
+        return ProcessKey(context)
+    key, name, _ = yield from use_checks.read_stored_key(context, workspace, force=force, yes=yes)
+    return WorkspaceKey(context, name, key)
+
+
+def read_or_keep(source: KeySource, last: SharedKey | None) -> SharedKey | None:
+    """The key now; the last one while its store can't be read."""
+    try:
+        return source.read()
+    except MistralNbError:
+        return last
