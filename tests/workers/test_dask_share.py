@@ -27,6 +27,17 @@ from support.dask_tasks import NONE, raise_with, set_own_key, tail_after, tail_h
 from support.keys import make_key
 from support.patience import PATIENCE, wait_for
 
+SCRIPT = """
+import sys
+import mistral_nb
+from distributed import Client
+from support.dask_tasks import tail_here
+
+client = Client(sys.argv[1])
+share = mistral_nb.share(client)
+print(set(client.run(tail_here).values()))
+"""
+
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
@@ -163,6 +174,14 @@ class TestAClusterOfProcesses:
         share.stop()
         assert tails(client) == {key.tail}
         mistral_nb.share(client).stop()
+        assert tails(client) == {NONE}
+
+    def test_a_script_that_ends_takes_it_back(self, cluster: DaskCluster, client: Client, key: Key) -> None:
+        words = [sys.executable, "-c", SCRIPT, cluster.address]
+        environ = cluster.environ | {"MISTRAL_API_KEY": key.reveal()}
+        done = subprocess.run(words, env=environ, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert f"{{'{key.tail}'}}" in done.stdout
         assert tails(client) == {NONE}
 
     def test_a_worker_that_joins_is_given_it_before_its_first_task(
