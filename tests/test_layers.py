@@ -40,7 +40,7 @@ LAYERS = (  # from the bottom; those of one row do not import one another
     {"keys", "scanning"},
     {"admin", "demo", "workers"},
     {"commands"},
-    {"cli", "magic", "python_api"},
+    {"cli", "magic", "python_api", "worker"},
     {"__main__"},
     {"__init__"},
 )

@@ -1,4 +1,4 @@
-"""The guard of a process that is no kernel, such as a worker: its output and its log, without IPython.
+"""The guard of a process other than a kernel, such as a worker: its output and its log, without IPython.
 
 When a process is killed by a signal, what it wrote in the last moment is lost. Not redacted: what a C library still
 holds back when the process ends, and files that a program writes itself.
@@ -19,6 +19,8 @@ from mistral_nb.guard.log_records import log_patches
 from mistral_nb.guard.output_streams import RedactingStream
 from mistral_nb.guard.value_redaction import redact_values
 from mistral_nb.prompts.ipython import running_shell
+
+_STREAMS = ("stdout", "stderr", "__stdout__", "__stderr__")
 
 
 class _State:
@@ -68,7 +70,7 @@ def _guard_last_output() -> None:
 
 
 def _guard_streams(is_guarded: Callable[[Any], bool]) -> None:
-    for name in ("stdout", "stderr"):
+    for name in _STREAMS:
         stream = getattr(sys, name, None)
         if stream is not None and not isinstance(stream, RedactingStream) and not is_guarded(stream):
             setattr(sys, name, RedactingStream(stream, PROCESS_SECRETS.matcher))
@@ -83,9 +85,9 @@ def _leads_to_a_descriptor(stream: Any) -> bool:
 
 
 def _flush_streams() -> None:
-    for stream in (sys.stdout, sys.stderr):
+    for name in _STREAMS:
         with contextlib.suppress(AttributeError, OSError, ValueError):  # there is none, or it is closed
-            stream.flush()
+            getattr(sys, name).flush()
 
 
 def _wrap_exit(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,7 +7,6 @@ one line.
 import sys
 from typing import Any
 
-from mistral_nb import environment
 from mistral_nb.command_context import Context
 from mistral_nb.command_table import MAGIC
 from mistral_nb.errors import MistralNbError
@@ -30,26 +29,6 @@ def set_key(context: Context, workspace: str) -> None:
     """From the user's own MISTRAL_API_KEY_FILE, else of ``workspace``; a key that is set already stays."""
     if context.active or not (context.config.key_file or workspace):
         return  # most kernels: what follows takes a third longer to import than %load_ext alone
-    from mistral_nb.keys import use_checks
-    from mistral_nb.keys.activation_report import activate_and_report
-    from mistral_nb.keys.key_file import key_file_origin, read_key_file
-    from mistral_nb.storage.store_protocol import store_name
+    from mistral_nb.keys.unattended_key import set_unattended_key
 
-    if context.config.key_file:
-        key = read_key_file(context.config.key_file)
-        environment.register_key(key, context.index)
-        activate_and_report(context, key, None, key_file_origin(context.config.key_file))
-    elif workspace:
-        entry = context.stored_workspaces().get(workspace)
-        if entry is None or entry.ask_first:
-            why = "has no key any more" if entry is None else "asks before it is used"
-            raise MistralNbError(f"Workspace {workspace} {why}, so no key was set.", "To set one: %mistral_key")
-        use_checks.refuse_admin_key(context, workspace, entry)
-        use_checks.refuse_expired(context, workspace, entry)
-        store = context.stores.get(entry.store)
-        problem = store.unavailable_reason() if store else None
-        if problem:  # else a locked keyring would open its dialog
-            raise MistralNbError(f"{problem.failed} So no key was set.", "To set one: %mistral_key")
-        key = context.key_manager.read(workspace)
-        environment.register_key(key, context.index)
-        activate_and_report(context, key, workspace, store_name(entry.store))
+    set_unattended_key(context, workspace, "To set one: %mistral_key")

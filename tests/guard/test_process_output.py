@@ -1,4 +1,4 @@
-"""A process that is no kernel: what it prints, logs and dies of, with the guard and without."""
+"""A process other than a kernel: what it prints, logs and dies of, with the guard and without."""
 
 import subprocess
 import sys
@@ -95,7 +95,7 @@ def run(folder: Path, key: str, code: str, *words: str, python: Sequence[str] = 
     done = subprocess.run(
         [sys.executable, *python, code, *words],
         cwd=folder,
-        env=clean_environment(folder, MISTRAL_API_KEY=key, PYTHONPATH=TESTS),
+        env=clean_environment(folder, MISTRAL_API_KEY=key, PYTHONPATH=TESTS, PYTHONUNBUFFERED=""),
         capture_output=True,
         timeout=60 * PATIENCE,
     )
@@ -187,6 +187,16 @@ def test_a_stream_that_leads_to_no_descriptor_is_redacted(tmp_path, key, guarded
 def test_a_closed_descriptor_is_left_alone(tmp_path, key):
     code = START + "os.close(1)\nguard_process_output()\nprint('still', K, file=sys.stderr)"
     assert f"still {MARKER}" in run(tmp_path / "closed", key, code, "guarded")["stderr"]
+
+
+def test_what_the_guard_does_not_see_keeps_the_key(tmp_path, key):
+    code = START + (
+        "import ctypes\nprint('before', K, flush=True)\nguard_process_output()\n"
+        "open('own.log', 'w').write(K)\nctypes.CDLL(None).puts(b'held back ' + K.encode())\nprint('after', K)"
+    )
+    texts = run(tmp_path / "unseen", key, code, "guarded")
+    assert texts["own.log"] == key
+    assert texts["stdout"] == f"before {key}\nafter {MARKER}\nheld back {key}\n"
 
 
 @pytest.mark.slow
