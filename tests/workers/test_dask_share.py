@@ -238,13 +238,13 @@ class TestAClusterOfThreads:
             yield connected
 
     def test_the_key_of_this_process_stays(self, client: Client, key: Key, capfd) -> None:
-        stdout, stream = os.fstat(1), sys.stdout
+        stdout, stream, error_message = os.fstat(1), sys.stdout, distributed.core.error_message
         with mistral_nb.share(client) as share:
             assert share.status().title == f"dev …{key.tail} is shared with 2 workers."
             assert client.submit(tail_here, pure=False).result() == key.tail
         assert tail_here() == key.tail
         assert (os.fstat(1).st_ino, sys.stdout) == (stdout.st_ino, stream)  # this process was not guarded as a worker
-        assert not hasattr(distributed.core.error_message, "__wrapped__")
+        assert distributed.core.error_message is error_message
 
     def test_another_key_of_this_process_is_not_replaced(self, client: Client, key: Key, new_context) -> None:
         context = new_context()
