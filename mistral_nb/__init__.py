@@ -82,7 +82,8 @@ def key(workspace: str | None = None, *, force: bool = False, yes: bool = False)
 
     For when one environment variable is not enough: threads and tasks with their own keys. Any
     question (a passphrase, confirming a workspace that asks first) is asked here, not at the call.
-    Raises `MistralNbError` if no key is stored, and for an expired one without ``force``.
+    Without a workspace, and where none is stored, it is the key of this process's environment, as a worker has it.
+    Raises `MistralNbError` if there is no key, and for an expired one without ``force``.
     """
     from mistral_nb.errors import MistralNbError
     from mistral_nb.python_api import key as run

@@ -123,12 +123,13 @@ class LiveKey(_ProcessBound):
         self._last_refused = key.fingerprint
         import logging
 
-        logging.getLogger("mistral_nb").warning(
-            "mistral_nb: the API answered 401 to the key of workspace %s (…%s), and no other is stored. If it was "
-            "revoked or has expired, store a new one: %s. The next request takes it.",
-            self._workspace,
-            key.tail,
-            self._context.format_command(f"rotate {self._workspace}"),
+        logging.getLogger("mistral_nb").warning("mistral_nb: %s", self._describe_refusal(key))
+
+    def _describe_refusal(self, key: Key) -> str:
+        rotate = self._context.format_command(f"rotate {self._workspace}")
+        return (
+            f"the API answered 401 to the key of workspace {self._workspace} (…{key.tail}), and no other is stored. "
+            f"If it was revoked or has expired, store a new one: {rotate}. The next request takes it."
         )
 
 

@@ -70,8 +70,8 @@ def test_asynchronous_calls_go_on_with_the_rotated_key(job: Job) -> None:
         async with library.AsyncClient(auth=job.auth, follow_redirects=True) as sender:
             client = Mistral(async_client=sender, server_url=job.sandbox.url)
             vector = (await client.embeddings.create_async(**EMBEDDINGS)).data[0].embedding
-            events = await client.chat.stream_async(**CHAT)
-            return vector, joined([event async for event in events])
+            async with await client.chat.stream_async(**CHAT) as events:
+                return vector, joined([event async for event in events])
 
     job.sandbox.when_asked = lambda number: job.rotate() if number in (1, 3) else None
     assert run_async(call()) == ([0.5], "".join(WORDS))
