@@ -75,7 +75,7 @@ BEHAVIOURS = {  # what no one module does: a line for each file
     "magic/test_rotate_and_revoke_in_kernels": "rotate and revoke in real kernels",
     "notebooks/test_organisation": "organisation.ipynb gives its outputs",
     "notebooks/test_quickstart": "quickstart, leaks and prompt give their outputs",
-    "notebooks/test_workspaces_and_rotation": "workspaces.ipynb and rotation.ipynb give their outputs",
+    "notebooks/test_workspaces_and_rotation": "workspaces.ipynb, rotation.ipynb and workers.ipynb give their outputs",
     "prompts/widget/test_card_in_browsers": "the card in JupyterLab and Notebook 7",
     "prompts/widget/test_card_in_kernels": "the card in real kernels",
     "prompts/widget/test_hostile_page_in_browsers": "a page's script answers the card, in a browser",
