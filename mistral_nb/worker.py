@@ -28,10 +28,14 @@ def setup() -> None:
 def dask_setup(server: Any) -> None:
     """What Dask calls for ``--preload mistral_nb.worker``. Only workers get a key, a scheduler or nanny does not.
 
-    The line is in Dask's own log, ``distributed.mistral_nb``.
+    Exceptions of a worker's tasks are redacted as well. The line is in Dask's own log, ``distributed.mistral_nb``.
     """
     is_worker = any(base.__name__ == "Worker" for base in type(server).__mro__)
     _set_up("distributed.mistral_nb", with_key=is_worker)
+    if is_worker:
+        from mistral_nb.workers.dask_errors import guard_errors
+
+        guard_errors()
 
 
 def _set_up(logger_name: str, *, with_key: bool = True) -> None:

@@ -69,6 +69,8 @@ BEHAVIOURS = {  # what no one module does: a line for each file
     "jupyter/test_collaboration": "jupyter-collaboration, which saves by itself",
     "jupyter/test_jupytext": "notebooks that jupytext keeps as text",
     "jupyter/test_other_contents_managers": "contents managers of other packages",
+    "keys/test_long_jobs": "a key that is rotated or revoked in the middle of a job with httpx",
+    "keys/test_long_jobs_sdk": "the same with the SDK",
     "keys/test_any_order": "commands in any order, against a model",
     "keys/test_ask_first": "workspaces that ask first",
     "magic/test_line_magic_with_keyring": "kernels and the command line share a real keyring",
@@ -86,6 +88,7 @@ BEHAVIOURS = {  # what no one module does: a line for each file
     "storage/test_killed": "kill -9 while keys are stored and deleted",
     "storage/test_killed_in_rotation": "kill -9 while a key is rotated or revoked",
     "storage/test_pending_keys_with_keyring": "the same with a real keyring",
+    "workers/test_dask_preload": "workers of Dask that preload mistral_nb.worker",
     "workers/test_dask_memory": "where a shared key is found on a real cluster, and where not",
 }
 

@@ -9,7 +9,7 @@ from mistral_nb.api_key import key_or_none
 from mistral_nb.command_context import Context
 from mistral_nb.config import ADMIN_VARIABLE
 from mistral_nb.errors import MistralNbError
-from mistral_nb.keys import expiry, interrupted_commands, key_report, key_sources, startup_files
+from mistral_nb.keys import cluster_settings, expiry, interrupted_commands, key_report, key_sources, startup_files
 from mistral_nb.keys.activation_report import format_key
 from mistral_nb.report import Action, Report, Row
 from mistral_nb.storage import rotation_journal
@@ -144,6 +144,10 @@ def _check_kernel(context: Context) -> Iterator[Row]:
     yield from doctor_checks.history_rows(context.environ, build_watchlist(context.folder, environ=context.environ))
 
 
+def _check_clusters(_: Context) -> Iterator[Row]:
+    yield from cluster_settings.cluster_rows()
+
+
 def _check_widget(context: Context) -> Iterator[Row]:
     from mistral_nb.prompts.widget import anywidget_channel
 
@@ -161,6 +165,7 @@ CHECKS: tuple[Check, ...] = (
     _check_api,
     _check_saves,
     _check_kernel,
+    _check_clusters,
     _check_autoload,
     _check_widget,
     _check_git,

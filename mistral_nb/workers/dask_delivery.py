@@ -118,9 +118,11 @@ class KeyDelivery:
     async def _deliver_to(self, worker: str) -> None:
         """Give one worker the key, or take it away. One that does not answer is asked a few times more."""
         async with self._slots:
-            visit = await self._give_or_take(worker)
-        if visit:
-            self._visits[worker] = visit
+            offer = await self._give_or_take(worker)
+        if offer:
+            self._visits[worker] = offer["visit"]
+            self._followers.add(offer["pid"])
+            add_follower(offer["host"], offer["pid"])
             self._tries.pop(worker, None)
         elif self._tries.setdefault(worker, 0) < _TRIES:
             self._tries[worker] += 1
@@ -129,22 +131,18 @@ class KeyDelivery:
         else:
             self._asked.pop(worker, None)
 
-    async def _give_or_take(self, worker: str) -> str:
-        """The worker's visit; empty if it did not answer, or belongs to another share."""
-        offer = await self._call(worker, dask_plugin.offer_seal, self._share)
+    async def _give_or_take(self, worker: str) -> dask_plugin.SealOffer | None:
+        """What the worker said of itself; None if it did not answer, or belongs to another share."""
+        offer: dask_plugin.SealOffer | Exception | None = await self._call(worker, dask_plugin.offer_seal, self._share)
         if not isinstance(offer, dict):
-            return ""
+            return None
         if self.shared is None:
             done = await self._call(worker, dask_plugin.withdraw_key, self._share)
         else:
             fields = {"key": self.shared.key, "workspace": Secret(self.shared.workspace or "")}
             message = seal(fields, offer["public"], self._share)
             done = await self._call(worker, dask_plugin.take_key, self._share, message)
-        if done is not True:
-            return ""
-        self._followers.add(offer["pid"])
-        add_follower(offer["host"], offer["pid"])
-        return str(offer["visit"])
+        return offer if done is True else None
 
     async def _call(self, worker: str, function: Callable[..., Any], *arguments: Any) -> Any:
         """What ``function`` returns on the worker; the exception if it raises, or there is no answer."""

@@ -189,6 +189,16 @@ def test_a_closed_descriptor_is_left_alone(tmp_path, key):
     assert f"still {MARKER}" in run(tmp_path / "closed", key, code, "guarded")["stderr"]
 
 
+def test_what_the_guard_does_not_see_keeps_the_key(tmp_path, key):
+    code = START + (
+        "import ctypes\nprint('before', K, flush=True)\nguard_process_output()\n"
+        "open('own.log', 'w').write(K)\nctypes.CDLL(None).puts(b'held back ' + K.encode())\nprint('after', K)"
+    )
+    texts = run(tmp_path / "unseen", key, code, "guarded")
+    assert texts["own.log"] == key
+    assert texts["stdout"] == f"before {key}\nafter {MARKER}\nheld back {key}\n"
+
+
 @pytest.mark.slow
 def test_a_child_that_outlives_its_parent_does_not_block(tmp_path, key):
     code = START + (
