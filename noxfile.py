@@ -11,7 +11,7 @@ nox.needs_version = ">=2025.2.9"
 nox.options.sessions = ["lint", "types", "tests"]
 nox.options.stop_on_first_error = True
 
-LONG = ("-m", "slow and not manual", "--hypothesis-profile=long")
+LONG = ("-m", "slow and not manual", "--hypothesis-profile=long", "--durations=30")
 CI = {"MISTRAL_NB_CI": "1", "MISTRAL_NB_KILLS": "500"}  # a missing program fails a test; kills a test repeats
 GUARD = "tests/guard/test_leaks.py"
 PAGE = tuple(

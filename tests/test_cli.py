@@ -22,7 +22,9 @@ Env = dict[str, str]
 
 
 def run(env: Env, *words: str, given: str = "", **more) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([SCRIPT, *words], env=env, input=given, capture_output=True, text=True, timeout=60, **more)
+    return subprocess.run(
+        [SCRIPT, *words], env=env, input=given, capture_output=True, text=True, timeout=60 * PATIENCE, **more
+    )
 
 
 def test_a_key_from_standard_input_is_stored_and_passed_to_a_command(environ: Env, sandbox: Sandbox) -> None:

@@ -25,6 +25,7 @@ from support.jupyter_servers import notebook as model
 from support.jupyter_servers import start_server
 from support.kernels import clean_environment
 from support.keys import make_key, make_text
+from support.patience import PATIENCE
 
 HOSTILE = {  # what a name may hold, and how it is shown
     "an escape code": ("a\x1b[2Jb", "a\\x1b[2Jb"),
@@ -134,7 +135,7 @@ def test_scan_and_scrub_of_a_forged_name(words: list[str], tmp_path: Path) -> No
     (folder / ON_DISK).write_bytes(notebook(f'Mistral(api_key="{make_text()}")'))
     done = subprocess.run(
         [sys.executable, "-m", "mistral_nb", *(word.format(ON_DISK) for word in words)],
-        cwd=folder, env=env, capture_output=True, text=True, timeout=60,
+        cwd=folder, env=env, capture_output=True, text=True, timeout=60 * PATIENCE,
     )  # fmt: skip
     said = done.stdout + done.stderr
     assert said.replace("\n", "").isprintable(), said

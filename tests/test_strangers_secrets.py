@@ -37,6 +37,7 @@ from mistral_nb.storage.vault_passphrase import read_passphrase
 from mistral_nb.watchlist import secrets_in
 from support.commands import act
 from support.keys import make_key
+from support.patience import PATIENCE
 
 KEY = make_key().reveal()
 PHRASES = ("correct horse battery staple", "hunter2hunter2", "Tr0ub4dor&3/x", "/Ab3dEfGh1jK/x9", "a/b c/d")
@@ -189,7 +190,9 @@ def given_to(child: str, full: dict[str, str], tmp_path: Path, monkeypatch: pyte
         code = f"import sys; from mistral_nb.cli import main; sys.exit(main({words}))"
         import subprocess
 
-        done = subprocess.run([sys.executable, "-c", code], env=full, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=full, capture_output=True, text=True, timeout=60 * PATIENCE
+        )
         assert done.returncode == 0, done.stderr
         return set(json.loads(given.read_text()))
     if child == GIT:

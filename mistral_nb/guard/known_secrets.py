@@ -59,9 +59,8 @@ class ProcessSecrets:
     def _select_for_pickle(self, environ: Mapping[str, str]) -> dict[str, str]:
         """What may go to another process, by way of schedulers and files: no variable that a child process of this
         package would not be given, and no value with a secret in it, whatever its name. Says so, once."""
-        kept = {
-            name: value for name, value in without_secrets(environ).items() if self.matcher().redact(value) is value
-        }
+        matcher = self.matcher()
+        kept = {name: value for name, value in without_secrets(environ).items() if matcher.redact(value) is value}
         left_out = sorted(environ.keys() - kept.keys())
         if left_out and not self._told_pickled:
             self._told_pickled = True

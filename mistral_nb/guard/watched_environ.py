@@ -37,7 +37,7 @@ def watch_environ(
 
     def reduce_for_pickle(this: Any, _protocol: Any) -> Any:
         made, (_, *given), state = usual.__reduce_ex__(this, 1)  # later ones refuse another class than ours
-        data = state["_data"]
+        data = dict(state["_data"])  # in one step: a thread may set a variable
         kept = select_for_pickle({os.fsdecode(name): os.fsdecode(value) for name, value in data.items()})
         data = {name: value for name, value in data.items() if os.fsdecode(name) in kept}
         return made, (usual, *given), {**state, "_data": data}

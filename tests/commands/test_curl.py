@@ -15,7 +15,7 @@ from mistral_nb.commands.curl import build_arguments, move_own_options_first
 from mistral_nb.errors import WrongUsage
 from mistral_nb.sandbox.sandbox import Sandbox
 from support.commands import act
-from support.patience import wait_for
+from support.patience import PATIENCE, wait_for
 from support.requirements import need
 from support.sandboxes import start_sandbox
 
@@ -36,7 +36,14 @@ def kept(new_context: NewContext, sandbox: Sandbox, environ: dict[str, str]) -> 
 def curl(environ: dict[str, str], *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "mistral_nb", "curl", *words]
     return subprocess.run(
-        command, env=environ, input=given, capture_output=True, text=True, timeout=60, check=False, cwd=environ["HOME"]
+        command,
+        env=environ,
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=60 * PATIENCE,
+        check=False,
+        cwd=environ["HOME"],
     )
 
 

@@ -14,6 +14,7 @@ from support.commands import act
 from support.git_repos import Repo, git_environment, notebook
 from support.keys import make_key
 from support.organisation import SCRIPT
+from support.patience import PATIENCE
 from support.requirements import need
 
 
@@ -37,7 +38,14 @@ def noted(repo: Repo, state: str, key: Key | None = None) -> Key:
 
 def run(env: dict[str, str], folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [SCRIPT, *words], cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False, input=""
+        [SCRIPT, *words],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60 * PATIENCE,
+        check=False,
+        input="",
     )
 
 

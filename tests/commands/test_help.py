@@ -26,6 +26,7 @@ from mistral_nb.report import as_html, as_text
 from support.commands import act, mistral_nb
 from support.keys import make_key
 from support.organisation import SCRIPT
+from support.patience import PATIENCE
 
 NewContext = Callable[..., Context]
 Env = dict[str, str]
@@ -85,7 +86,7 @@ def in_terminal(env: Env, *words: str) -> str:
 
     ours, its = pty.openpty()
     try:
-        subprocess.run([SCRIPT, *words], env=env, stdin=subprocess.DEVNULL, stdout=its, timeout=60)
+        subprocess.run([SCRIPT, *words], env=env, stdin=subprocess.DEVNULL, stdout=its, timeout=60 * PATIENCE)
         return os.read(ours, 1 << 16).decode()
     finally:
         os.close(ours)

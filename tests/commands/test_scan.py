@@ -20,6 +20,7 @@ from support.commands import act
 from support.jupyter_servers import notebook
 from support.keys import make_key, make_text
 from support.other_disk import put_on_another_disk
+from support.patience import PATIENCE
 from support.requirements import as_anybody, need
 
 SCRIPT = str(Path(sys.executable).with_name("mistral-nb"))
@@ -359,12 +360,12 @@ def test_an_unreadable_folder_is_reported(
     words = as_anybody(SCRIPT, "scan", str(folder))
     try:
         (folder / "locked").chmod(0)
-        done = subprocess.run(words, env=environ, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(words, env=environ, capture_output=True, text=True, timeout=60 * PATIENCE)
     finally:
         (folder / "locked").chmod(0o700)
     assert done.returncode == 3
     assert "locked" in done.stderr and "could not be read" in done.stderr
-    assert subprocess.run(words, env=environ, capture_output=True, timeout=60).returncode == 1
+    assert subprocess.run(words, env=environ, capture_output=True, timeout=60 * PATIENCE).returncode == 1
 
 
 def test_standard_input_cannot_be_combined_with_paths(new_context: Any) -> None:

@@ -43,7 +43,7 @@ def scrub(new_context: Any, *paths: Path | str, everything: bool = False) -> Any
 
 
 def run(env: dict[str, str], *words: str, given: bytes = b"", **more: Any) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run([SCRIPT, *words], env=env, input=given, capture_output=True, timeout=60, **more)
+    return subprocess.run([SCRIPT, *words], env=env, input=given, capture_output=True, timeout=60 * PATIENCE, **more)
 
 
 def test_only_the_keys_characters_change(new_context: Any, key: Key, folder: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_write_protected_file_is_kept_and_reported(environ: dict[str, str], ke
         made.write_text(holding(key.reveal()))
     file.chmod(0o400)
     words = as_anybody(SCRIPT, "scrub", str(folder))
-    done = subprocess.run(words, env=environ, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(words, env=environ, capture_output=True, text=True, timeout=60 * PATIENCE)
     assert done.returncode == 3
     assert "a.ipynb: could not be cleaned: it is write-protected" in done.stdout + done.stderr
     assert key.reveal() in file.read_text()
@@ -258,7 +258,7 @@ def test_a_file_named_dash_is_a_file_after_two_dashes(
     (folder / "-").write_text(holding(key.reveal()))
     words = [SCRIPT, command, "--", "-"]
     given = b"no key here"
-    done = subprocess.run(words, env=environ, cwd=folder, input=given, capture_output=True, timeout=60)
+    done = subprocess.run(words, env=environ, cwd=folder, input=given, capture_output=True, timeout=60 * PATIENCE)
     assert f"…{key.tail}".encode() in done.stdout + done.stderr
     assert (key.reveal() in (folder / "-").read_text()) == (command == "scan")
 
@@ -387,7 +387,7 @@ def test_many_files_are_shared_between_processes(environ: dict[str, str], key: K
 
     def share(command: str, *flags: str) -> "subprocess.CompletedProcess[bytes]":
         words = [sys.executable, "-c", SHARES_ITS_WORK, command, str(folder), *flags]
-        return subprocess.run(words, env=environ, capture_output=True, timeout=60)
+        return subprocess.run(words, env=environ, capture_output=True, timeout=60 * PATIENCE)
 
     done = share("scan", "--json")
     data = json.loads(done.stdout)

@@ -23,6 +23,7 @@ from mistral_nb.errors import (
 from mistral_nb.sandbox.sandbox import Sandbox
 from support.commands import act
 from support.keys import make_key, make_text
+from support.patience import PATIENCE
 
 NewContext = Callable[..., Context]
 SHOW = "import os; from mistral_nb.api_key import fingerprint; print(fingerprint(os.environ['MISTRAL_API_KEY']))"
@@ -111,12 +112,16 @@ def test_run_takes_our_own_key_past_a_keyring_that_never_answers(
         file.write(SILENT)
     env = environ | {"PYTHONPATH": environ["HOME"], "PYTHON_KEYRING_BACKEND": "silent_backend.Keyring"}
     words = [sys.executable, "-m", "mistral_nb", "run", "--", sys.executable, "-c", SHOW]
-    done = subprocess.run(words, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        words, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60 * PATIENCE
+    )
     assert (done.returncode, done.stdout.strip()) == (0, key.fingerprint), done.stderr
     assert not os.path.exists(f"{silent}.asked")
     for name in ("MISTRAL_API_KEY", "MISTRAL_NB_ACTIVE"):
         del env[name]
-    done = subprocess.run(words, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        words, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60 * PATIENCE
+    )
     assert done.returncode == 125
     assert os.path.exists(f"{silent}.asked"), "without it in place the keyring is asked"
 

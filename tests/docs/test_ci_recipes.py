@@ -16,6 +16,7 @@ from mistral_nb.storage.index import COMPROMISED, Index
 from support.git_repos import Repo, git_environment, notebook
 from support.keys import make_key
 from support.own_copy import ROOT, offline_pip
+from support.patience import PATIENCE
 from support.requirements import need
 from support.scans import schema
 
@@ -204,7 +205,7 @@ def test_they_follow_the_schemas_of_github_and_gitlab(
     (tmp_path / "as it is.yml").write_text(text)
     (tmp_path / "wrong.yml").write_text(text.replace(*typo))
     codes = {
-        each.stem: subprocess.run([*words, str(each)], capture_output=True, timeout=60).returncode
+        each.stem: subprocess.run([*words, str(each)], capture_output=True, timeout=60 * PATIENCE).returncode
         for each in tmp_path.glob("*.yml")
     }
     assert codes == {"as it is": 0, "wrong": 1}

@@ -14,6 +14,7 @@ from mistral_nb.storage.index import Index
 from support.git_repos import Repo, git_environment, notebook
 from support.kernels import start_kernel
 from support.keys import make_key
+from support.patience import PATIENCE
 from support.requirements import need
 
 ROOT = Path(__file__).parents[2]
@@ -97,7 +98,7 @@ def test_the_shell_commands_work(page: str, environ: dict[str, str], sandbox: Sa
             input=stored.reveal(),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=60 * PATIENCE,
         )
         command = line.partition("#")[0].strip()
         said[command] = done.stdout + done.stderr
@@ -126,7 +127,9 @@ def test_a_key_from_a_password_manager_is_read_from_standard_input(
     manager.write_text(f"#!/bin/sh\necho {key.reveal()}\n")
     manager.chmod(0o700)
     environ["PATH"] = os.pathsep.join([str(manager.parent), str(SCRIPTS), environ["PATH"]])
-    done = subprocess.run(["bash", "-c", line], env=environ, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        ["bash", "-c", line], env=environ, capture_output=True, text=True, timeout=60 * PATIENCE, check=False
+    )
     assert (done.returncode, f"dev …{key.tail}" in done.stdout) == (0, True), done.stderr
 
 
@@ -136,6 +139,7 @@ def test_every_block_is_tested_or_excluded_with_a_reason() -> None:
     elsewhere += ("app.py was not started", "importtime")  # test_reference_pages
     elsewhere += ("--update-baseline",)  # test_baseline
     elsewhere += ("mistral_nb.share(client)", "--preload mistral_nb.worker")  # test_dask_share, test_dask_preload
+    elsewhere += ("client=httpx2.Client(auth=auth",)  # test_long_jobs_sdk
     tried = ("rotate prod", "mistral-nb protect", "Mistral()")
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         for language in ("sh", "python"):

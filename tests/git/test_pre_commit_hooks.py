@@ -17,6 +17,7 @@ from support.jupyter_servers import notebook
 from support.kernels import clean_environment
 from support.keys import make_key, make_text
 from support.own_copy import make_copy, offline_pip
+from support.patience import PATIENCE
 from support.requirements import need
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +48,13 @@ class Repository:
 
     def git(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["git", *words], cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=60, check=False
+            ["git", *words],
+            cwd=self.folder,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=60 * PATIENCE,
+            check=False,
         )
 
     def commit(self) -> subprocess.CompletedProcess[str]:
@@ -81,7 +88,11 @@ def make_repository(tmp_path: Path, hooks: list[dict[str, Any]]) -> Any:
             chosen = {"repos": [{"repo": "local", "hooks": [hook for hook in hooks if hook["id"] in names]}]}
             (repository.folder / ".pre-commit-config.yaml").write_text(json.dumps(chosen))
             subprocess.run(
-                [sys.executable, "-m", "pre_commit", "install"], cwd=repository.folder, env=env, check=True, timeout=60
+                [sys.executable, "-m", "pre_commit", "install"],
+                cwd=repository.folder,
+                env=env,
+                check=True,
+                timeout=60 * PATIENCE,
             )
         return repository
 

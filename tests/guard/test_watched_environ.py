@@ -161,8 +161,12 @@ def test_a_child_of_this_machine_inherits_the_key(argument, watched):
 
 @pytest.mark.slow
 def test_a_guarded_kernel_s_environment_is_watched_until_the_guard_ends(recorder):
+    pytest.importorskip("cloudpickle")
     asked = "print(*(type(e) is os._Environ for e in (os.environ, os.environb)), isinstance(os.environ, os._Environ))"
     assert recorder.kernel.run(asked).text == "False False True\n"
+    ran = recorder.kernel.run("import cloudpickle; print(K.encode() in cloudpickle.dumps(os.environ))")
+    assert ran.text == "False\n", ran.shown
+    assert ran.stderr.startswith("mistral_nb: os.environ was pickled without MISTRAL_API_KEY, so that")
     recorder.kernel.run("%unload_ext mistral_nb")
     assert recorder.kernel.run(asked).text == "True True True\n"
     recorder.kernel.run("%load_ext mistral_nb")

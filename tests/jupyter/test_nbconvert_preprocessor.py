@@ -119,7 +119,7 @@ def test_one_line_in_the_settings_turns_it_on(form: str, key: Key, env: dict[str
 
     def convert() -> str:
         command = [sys.executable, "-m", "nbconvert", "--to", form, "--stdout", str(file)]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60 * PATIENCE, check=True)
         assert key.reveal() not in done.stderr
         return done.stdout
 
@@ -137,7 +137,9 @@ def test_a_key_in_the_environment_alone_is_removed_and_remembered(env: dict[str,
 
     def convert(**variables: str) -> str:
         command = [sys.executable, "-m", "nbconvert", "--to", "script", "--stdout", str(file)]
-        done = subprocess.run(command, env=env | variables, capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run(
+            command, env=env | variables, capture_output=True, text=True, timeout=60 * PATIENCE, check=True
+        )
         assert key.reveal() not in done.stderr
         return done.stdout
 

@@ -350,7 +350,7 @@ def status_in_a_kernel_of(server: RunningServer, env: dict[str, str]) -> str:
         client.execute_interactive(
             "%load_ext mistral_nb\nprint(str(get_ipython().run_line_magic('mistral_key', 'status')))",
             output_hook=lambda message: shown.append(str(message["content"].get("text", ""))),
-            timeout=60,
+            timeout=60 * PATIENCE,
         )
         return "".join(shown)
     finally:
@@ -378,7 +378,7 @@ def test_the_extension_is_listed_as_enabled(env: dict[str, str]) -> None:
         env=env,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=60 * PATIENCE,
         check=True,
     )
     assert "mistral_nb" in done.stdout + done.stderr

@@ -15,7 +15,7 @@ from mistral_nb.storage import background_index
 from mistral_nb.storage.background_index import BackgroundIndex
 from mistral_nb.storage.index import Index
 from support.keys import make_key
-from support.patience import wait_for
+from support.patience import PATIENCE, wait_for
 
 
 class Reports:
@@ -120,6 +120,6 @@ def test_forked_children_end_and_remember_their_own_keys(tmp_path: Path) -> None
     words = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKS]
     given = "\n".join(key.reveal() for key in keys)
     env = os.environ | {"MISTRAL_NB_HOME": str(tmp_path)}
-    done = subprocess.run(words, input=given, env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(words, input=given, env=env, capture_output=True, text=True, timeout=60 * PATIENCE)
     assert (done.returncode, done.stderr) == (0, "")
     assert remembered(Index(str(tmp_path))) == fingerprints(keys)

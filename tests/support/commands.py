@@ -14,6 +14,7 @@ from mistral_nb.command_runner import drive, load_action
 from mistral_nb.command_table import COMMANDS
 from mistral_nb.errors import CannotAsk
 from mistral_nb.report import Answer, Ask, Report
+from support.patience import PATIENCE
 
 TODAY = date(2027, 3, 1)  # by the clock of the contexts
 PASSPHRASE = "a passphrase of the tests"  # of the encrypted file
@@ -84,7 +85,13 @@ def mistral_nb(environ: dict[str, str], *words: str) -> subprocess.CompletedProc
     """The real command line, in a process of its own, without anybody to answer."""
     command = [sys.executable, "-m", "mistral_nb", *words]
     return subprocess.run(
-        command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+        command,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60 * PATIENCE,
+        check=False,
     )
 
 

@@ -16,6 +16,7 @@ from mistral_nb.sandbox.sandbox import Sandbox
 from mistral_nb.storage import rotation_journal
 from mistral_nb.storage.index import Index, IndexData
 from support.commands import act
+from support.patience import PATIENCE
 
 SCRIPT = str(Path(sys.executable).with_name("mistral-nb"))
 
@@ -48,7 +49,7 @@ class Organisation:
             input=given,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=60 * PATIENCE,
             check=False,
         )
         self.said += done.stdout + done.stderr

@@ -95,9 +95,9 @@ def test_the_timer_saves_while_a_person_types(server: Server, browser: Any, stor
             notebook.wait(lambda: len(notices(notebook)) == 1)
             notebook.cell(1).locator(".cm-content").click()
             notebook.page.keyboard.type("  # more")  # JupyterLab takes for saved what was typed during a save
-            notebook.wait(lambda: MARKER in source(notebook, 0), timeout=60)
+            notebook.wait(lambda: MARKER in source(notebook, 0), timeout=60 * PATIENCE)
             assert source(notebook, 0) == (code(stored) + typed).replace(stored.reveal(), MARKER)
-            notebook.wait(lambda: not notebook.page.evaluate(DIRTY), timeout=60)
+            notebook.wait(lambda: not notebook.page.evaluate(DIRTY), timeout=60 * PATIENCE)
             assert len(notices(notebook)) == 1
             assert notebook.page.locator(".jp-Dialog").count() == 0  # "File Changed"
     finally:

@@ -18,6 +18,7 @@ from support.commands import PASSPHRASE
 from support.kernels import RealKernel, start_kernel, vault_environment
 from support.key_traces import traces
 from support.keys import make_text
+from support.patience import PATIENCE
 from support.sandboxes import start_sandbox
 from support.widget_page import form
 
@@ -186,7 +187,7 @@ def test_cancel_during_verification_ends_the_cell_and_stores_nothing(kernel):
     front_end.typed = lambda ask: form(kernel.sandbox.make_key())
     front_end.until(lambda: any("Asking Mistral" in json.dumps(m["content"], default=str) for m in front_end.seen))
     front_end.say({"kind": "cancel"})
-    front_end.until(lambda: front_end.done(cell), timeout=60)
+    front_end.until(lambda: front_end.done(cell), timeout=60 * PATIENCE)
     kernel.sandbox.set_fault(None)
     assert "Cancelled; nothing was saved." in front_end.text(cell)
     assert "slow" not in kernel.run("%mistral_key list --json").text

@@ -17,6 +17,7 @@ from mistral_nb.storage.index import Index
 from support.commands import act
 from support.git_repos import Repo, git_environment
 from support.keys import make_key
+from support.patience import PATIENCE
 from support.requirements import need
 from support.sandboxes import FaultySandbox
 from support.scans import FORMATS, scan_in, schema, shown_by_scan
@@ -122,7 +123,7 @@ def test_a_report_takes_the_place_of_no_file_that_is_read(new_context: Any, fold
 def test_a_pipe_as_output_is_written_to_and_stays(folder: Path, environ: dict[str, str]) -> None:
     (folder / "a.py").write_text("x = 1\n")
     words = [sys.executable, "-m", "mistral_nb", "scan", ".", "--format", "sarif", "--output", "/dev/stderr"]
-    done = subprocess.run(words, cwd=folder, env=environ, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(words, cwd=folder, env=environ, capture_output=True, text=True, timeout=60 * PATIENCE)
     assert done.returncode == 0
     assert json.loads(done.stderr)["version"] == "2.1.0"
     assert done.stdout == "1 file: no key found.\n"
@@ -147,7 +148,7 @@ def test_a_name_adds_no_line_and_no_command(output_format: str, folder: Path, en
     words = [sys.executable, "-m", "mistral_nb", "scan", ".", "--format", output_format]
     summary = folder.parent / "summary"
     environ["GITHUB_STEP_SUMMARY"] = str(summary)
-    done = subprocess.run(words, cwd=folder, env=environ, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(words, cwd=folder, env=environ, capture_output=True, text=True, timeout=60 * PATIENCE)
     assert done.returncode == 1
     assert "\x1b" not in done.stdout
     assert "##[" not in done.stdout
@@ -184,7 +185,9 @@ def test_places_count_from_the_top_of_the_repository(folder: Path, environ: dict
     (folder / "deep").mkdir()
     (folder / "deep/a.py").write_text(SOURCE.format(make_key().reveal()))
     words = [sys.executable, "-m", "mistral_nb", "scan", "--format", "sarif"]
-    done = subprocess.run(words, cwd=folder / "deep", env=environ, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        words, cwd=folder / "deep", env=environ, capture_output=True, text=True, timeout=60 * PATIENCE
+    )
     (result,) = json.loads(done.stdout)["runs"][0]["results"]
     assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "deep/a.py"
 
@@ -218,7 +221,7 @@ def test_a_link_in_a_report_s_place_is_followed(folder: Path, environ: dict[str,
     (folder.parent / "target").write_text("old")
     (folder.parent / "link").symlink_to(folder.parent / "target")
     words = [sys.executable, "-m", "mistral_nb", "scan", "--format", "sarif", "--output", str(folder.parent / "link")]
-    assert subprocess.run(words, cwd=folder, env=environ, capture_output=True, timeout=60).returncode == 0
+    assert subprocess.run(words, cwd=folder, env=environ, capture_output=True, timeout=60 * PATIENCE).returncode == 0
     assert (folder.parent / "link").is_symlink()
     assert json.loads((folder.parent / "target").read_text())["version"] == "2.1.0"
 
