@@ -162,8 +162,9 @@ def test_the_example_of_the_documentation(job: Job, environ, monkeypatch: pytest
         "Mistral(", f"Mistral(server_url={job.sandbox.url!r},"
     )
     exec(example, variables := {})
-    with variables["client"] as client, job.sandbox.at_request(1, job.rotate):
-        assert client.embeddings.create(**EMBEDDINGS).data
+    assert variables["client"].sdk_configuration.client.auth is variables["auth"]
+    with library.Client(auth=variables["auth"]) as sender, job.sandbox.at_request(1, job.rotate):
+        Mistral(client=sender, server_url=job.sandbox.url).embeddings.create(**EMBEDDINGS)
     assert job.tails == [job.first.tail, job.last.tail]
 
 
