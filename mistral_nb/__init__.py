@@ -82,7 +82,8 @@ def key(workspace: str | None = None, *, force: bool = False, yes: bool = False)
 
     For when one environment variable is not enough: threads and tasks with their own keys. Any
     question (a passphrase, confirming a workspace that asks first) is asked here, not at the call.
-    Raises `MistralNbError` if no key is stored, and for an expired one without ``force``.
+    Without a workspace, and where none is stored, it is the key of this process's environment, as a worker has it.
+    Raises `MistralNbError` if there is no key, and for an expired one without ``force``.
     """
     from mistral_nb.errors import MistralNbError
     from mistral_nb.python_api import key as run
@@ -94,12 +95,13 @@ def key(workspace: str | None = None, *, force: bool = False, yes: bool = False)
 
 
 def auth(workspace: str | None = None, *, force: bool = False, yes: bool = False) -> LiveAuth:
-    """A callable that adds the header with that key to a request: ``httpx.Client(auth=auth("prod"))``.
+    """The ``auth=`` of a client of httpx or httpx2: adds the header with that key: ``httpx.Client(auth=auth("prod"))``.
 
-    For httpx and httpx2, as ``auth=`` or as an event hook of a synchronous client; over https to
-    Mistral's hosts (and to this machine), to no other, also after redirects. A request by plain http to
-    this machine fails if a proxy set in the environment would see the key: then set NO_PROXY. Asks and
-    raises as `key`.
+    Synchronous or asynchronous; over https to Mistral's hosts (and to this machine), to no other, also after
+    redirects. A request that is answered 401 is sent once more if another key is stored by then, unless its body was
+    an iterator or an open file. It can also be an event hook for requests of a synchronous client, which sends
+    nothing twice. A request by plain http to this machine fails if a proxy set in the environment would see the
+    key: then set NO_PROXY. Asks and raises as `key`; a request raises `MistralNbError` once no key is stored.
     """
     from mistral_nb.errors import MistralNbError
     from mistral_nb.python_api import auth as run

@@ -42,6 +42,17 @@ GRANTED_VARIABLES: Mapping[str, frozenset[str]] = {  # child → what it gets of
 _LOGGING_VARIABLES: Mapping[str, frozenset[str]] = {CURL: frozenset({"SSLKEYLOGFILE"})}
 
 
+def holds_secret(name: str) -> bool:
+    """Whether a variable of this name holds a secret, or says which: no child gets it that is not granted it."""
+    return name in SECRET_VARIABLES or names_a_key(name)
+
+
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """``environ`` as a process gets it that is granted none: also one on another machine, to which a key file's path
+    or a passphrase of this one would mean nothing."""
+    return {name: value for name, value in environ.items() if not holds_secret(name)}
+
+
 def child_environment(child: str, environ: Mapping[str, str]) -> dict[str, str]:
     """``environ`` without the secrets that this kind of child is not granted."""
     hidden = (SECRET_VARIABLES - GRANTED_VARIABLES[child]) | _LOGGING_VARIABLES.get(child, _NONE)

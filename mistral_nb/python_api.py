@@ -7,8 +7,8 @@ from mistral_nb import watchlist
 from mistral_nb.command_context import Context
 from mistral_nb.command_runner import drive
 from mistral_nb.command_table import MAGIC
-from mistral_nb.keys import auth as key_auth
-from mistral_nb.keys.auth import LiveAuth, LiveKey
+from mistral_nb.keys.auth import LiveAuth, LiveKey, make_live_auth
+from mistral_nb.keys.environment_key import open_any_key
 from mistral_nb.prompts.ipython import ask_in_ipython, can_ask, running_shell
 from mistral_nb.prompts.notebook import PromptResult, run_command
 from mistral_nb.redaction.redact import redact_text
@@ -31,11 +31,11 @@ def status() -> Report:
 
 
 def key(workspace: str | None = None, *, force: bool = False, yes: bool = False) -> LiveKey:
-    return _drive(lambda context: key_auth.open_live_key(context, workspace, force=force, yes=yes))
+    return _drive(lambda context: open_any_key(context, workspace, force=force, yes=yes))
 
 
 def auth(workspace: str | None = None, *, force: bool = False, yes: bool = False) -> LiveAuth:
-    return LiveAuth(key(workspace, force=force, yes=yes))
+    return make_live_auth(key(workspace, force=force, yes=yes))
 
 
 def share(client: Any, workspace: str | None = None, *, force: bool = False, yes: bool = False) -> Share:

@@ -31,6 +31,7 @@ from support.sandboxes import start_sandbox
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background of a script: children inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+os.environ.pop("VIRTUAL_ENV", None)  # of the shell: IPython warns where another environment runs
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"  # no test writes to this person's keyring
 profiles.register()
 

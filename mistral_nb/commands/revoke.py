@@ -14,6 +14,7 @@ from mistral_nb.errors import Cancelled, MistralNbError, StoreError
 from mistral_nb.keys import host_consent, interrupted_commands, key_intake, login_report
 from mistral_nb.keys import revocation as leaked_keys
 from mistral_nb.keys.admin_access import can_use_admin_key, load_admin
+from mistral_nb.keys.child_processes import old_key_notes
 from mistral_nb.keys.expiry import is_young
 from mistral_nb.keys.revocation import RevokedKey
 from mistral_nb.prompts.confirm import confirm
@@ -61,7 +62,7 @@ def _investigate(context: Context, leaked: RevokedKey, clean_history: bool, *, y
         yield Step("Searching where it leaked …")
         rows = list(leak_search.leak_rows(context, leaked.key))
     report = yield from _conclude(context, leaked, verdict, rows)
-    return _add_notes(report, *leaked.notes)
+    return _add_notes(report, *leaked.notes, *_child_notes(context, leaked))
 
 
 def _merge_reports(found: list[RevokedKey], reports: list[Report]) -> Report:
@@ -126,6 +127,13 @@ def _take_back_notes(context: Context, leaked: RevokedKey) -> tuple[str, ...]:
     if leaked.workspace in context.stored_workspaces():
         return ()
     return (f"If that was a mistake: {context.format_command(f'login {leaked.workspace}')} offers to take it back.",)
+
+
+def _child_notes(context: Context, leaked: RevokedKey) -> tuple[str, ...]:
+    known = leaked.key or leaked.stored_copy or leaked.entry
+    if known is None:
+        return ()
+    return old_key_notes(context, known.fingerprint, leaked.tail, was_set=context.active is None)
 
 
 def _drop_copy(context: Context, leaked: RevokedKey) -> Dialog[None]:

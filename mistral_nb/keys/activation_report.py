@@ -3,6 +3,7 @@
 from mistral_nb import environment
 from mistral_nb.api_key import Key
 from mistral_nb.command_context import Context
+from mistral_nb.keys.child_processes import old_key_notes
 from mistral_nb.report import Report
 from mistral_nb.storage.index import Workspace
 
@@ -26,7 +27,7 @@ def activate_and_report(
     because = f"; {why}" if why else ""
     return Report(
         f"MISTRAL_API_KEY is set: {whose} (from {origin}{because}).",
-        notes=(*_replaced_notes(before, key), *notes, *activation_warnings(context)),
+        notes=(*_replaced_notes(context, before, key), *notes, *activation_warnings(context)),
         data={
             "workspace": workspace,
             "tail": key.tail,
@@ -58,10 +59,9 @@ def activation_warnings(context: Context) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _replaced_notes(before: environment.ActiveKey | None, key: Key) -> tuple[str, ...]:
+def _replaced_notes(context: Context, before: environment.ActiveKey | None, key: Key) -> tuple[str, ...]:
     if before is None or before.key == key:
         return ()
     whose = format_key(before.workspace, before.key.tail)
-    if before.is_ours:
-        return (f"It replaced {whose} in this process.",)
-    return (f"It replaced {whose}, which came from {before.origin}.",)
+    where = " in this process" if before.is_ours else f", which came from {before.origin}"
+    return (f"It replaced {whose}{where}.", *old_key_notes(context, before.key.fingerprint, before.key.tail))

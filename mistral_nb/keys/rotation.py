@@ -16,6 +16,7 @@ from mistral_nb.command_context import Context
 from mistral_nb.errors import AdminFailed, Cancelled, StoreError
 from mistral_nb.keys import expiry, passphrase_prompt
 from mistral_nb.keys.activation_report import activation_warnings, format_key
+from mistral_nb.keys.child_processes import old_key_notes
 from mistral_nb.keys.key_details import reported_details
 from mistral_nb.report import Action, Dialog, Report, Step
 from mistral_nb.storage import rotation_journal
@@ -208,7 +209,12 @@ def _rotated_report(
     until = f"; expires: {expiry.describe_expiry(entry, context.today())[0]}" if entry.expiry_known else ""
     title = f"Rotated: {format_key(name, entry.tail, entry)}{was}, stored in {store_name(entry.store)}{until}."
     data = {"workspace": name, "tail": entry.tail, "old": old.tail, "rotated": True, "expires": entry.expires}
-    notes = (*old.notes, *_still_set_notes(context, rotation), *activation_warnings(context))
+    notes = (
+        *old.notes,
+        *_still_set_notes(context, rotation),
+        *_child_notes(context, rotation, entry),
+        *activation_warnings(context),
+    )
     return _make_report(way, title, notes, {**data, **old.data}, old.exit_code)
 
 
@@ -218,6 +224,13 @@ def _still_set_notes(context: Context, rotation: Rotation) -> tuple[str, ...]:
     if active and rotation.old and active.key.fingerprint == rotation.old.fingerprint:
         return (f"MISTRAL_API_KEY here is still the old key, from {active.origin}: set the new one there.",)
     return ()
+
+
+def _child_notes(context: Context, rotation: Rotation, entry: Workspace) -> tuple[str, ...]:
+    if rotation.old is None:
+        return ()
+    changed_over = context.active is not None and context.active.key.fingerprint == entry.fingerprint
+    return old_key_notes(context, rotation.old.fingerprint, rotation.old.tail, was_set=changed_over)
 
 
 def _make_report(way: RotationWay, title: str, notes: tuple[str, ...], data: dict[str, Any], exit_code: int) -> Report:

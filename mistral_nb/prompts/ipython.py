@@ -1,5 +1,6 @@
 """Prompts in IPython: whether input is available, and the answer."""
 
+import os
 import sys
 from typing import Any
 
@@ -9,11 +10,15 @@ from mistral_nb.report import Answer, Ask
 
 
 def can_ask(shell: Any) -> bool:
-    """Whether the front end can ask for input: a kernel's client says so with every request."""
+    """Whether the front end can ask for input: a kernel's client says so with every request.
+
+    Not in a forked child, whose question the kernel's Session would not send: the child would never get an answer.
+    """
     kernel = getattr(shell, "kernel", None)
     if kernel is None:  # terminal IPython, or plain Python
         return sys.stdin is not None and sys.stdin.isatty()
-    return bool(getattr(kernel, "_allow_stdin", False))
+    started_in = getattr(getattr(kernel, "session", None), "pid", os.getpid())
+    return bool(getattr(kernel, "_allow_stdin", False)) and started_in == os.getpid()
 
 
 def running_shell() -> Any:

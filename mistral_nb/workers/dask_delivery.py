@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from mistral_nb.api_key import Secret
+from mistral_nb.keys.child_processes import add_follower, remove_follower
 from mistral_nb.sealing import seal
 from mistral_nb.workers import dask_plugin
 from mistral_nb.workers.key_source import SharedKey
@@ -25,12 +26,20 @@ class KeyDelivery:
     block, and is called in a thread.
     """
 
-    def __init__(self, client: Any, share: str, read_key: Callable[[SharedKey | None], SharedKey | None]) -> None:
+    def __init__(
+        self,
+        client: Any,
+        share: str,
+        read_key: Callable[[SharedKey | None], SharedKey | None],
+        check_seconds: float = CHECK_SECONDS,
+    ) -> None:
         self.shared: SharedKey | None = None
         self._client, self._share, self._read_key = client, share, read_key
+        self._check_seconds = check_seconds
         self._asked: dict[str, str] = {}  # worker → its visit
         self._visits: dict[str, str] = {}  # worker → the visit that has its answer
         self._tries: dict[str, int] = {}
+        self._followers: set[int] = set()  # process ids
         self._wake = asyncio.Event()
         self._slots = asyncio.Semaphore(_CALLS_AT_ONCE)
         self._task: asyncio.Task[None] | None = None
@@ -42,8 +51,12 @@ class KeyDelivery:
     async def call_all(self, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
         """What a function returns on each worker, or the exception."""
         workers = await self.list_workers()
-        answers = await asyncio.gather(*(self._call(worker, function, *arguments) for worker in workers))
-        return dict(zip(workers, answers, strict=True))
+
+        async def call(worker: str) -> Any:
+            async with self._slots:
+                return await self._call(worker, function, *arguments)
+
+        return dict(zip(workers, await asyncio.gather(*map(call, workers)), strict=True))
 
     async def start(self) -> None:
         """Put the plugin on every worker, give each the key, and go on in the background."""
@@ -58,6 +71,8 @@ class KeyDelivery:
         """End; ``withdraw``: take the key and the plugin away from the workers too."""
         if self._task:
             self._task.cancel()
+        for pid in self._followers:
+            remove_follower(pid)
         with contextlib.suppress(ValueError):
             self._client.unsubscribe_topic(dask_plugin.topic_of(self._share))
         if withdraw:
@@ -79,7 +94,7 @@ class KeyDelivery:
     async def _follow(self) -> None:
         while self._client.status in ("running", "connecting"):
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), CHECK_SECONDS)
+                await asyncio.wait_for(self._wake.wait(), self._check_seconds)
             self._wake.clear()
             with contextlib.suppress(OSError, TimeoutError):  # no scheduler for the moment
                 await self._catch_up()
@@ -102,17 +117,12 @@ class KeyDelivery:
 
     async def _deliver_to(self, worker: str) -> None:
         """Give one worker the key, or take it away. One that does not answer is asked a few times more."""
-        offer = await self._call(worker, dask_plugin.offer_seal, self._share)
-        done = False
-        if isinstance(offer, dict):
-            if self.shared is None:
-                done = await self._call(worker, dask_plugin.withdraw_key, self._share) is True
-            else:
-                fields = {"key": self.shared.key, "workspace": Secret(self.shared.workspace or "")}
-                message = seal(fields, offer["public"], self._share)
-                done = await self._call(worker, dask_plugin.take_key, self._share, message) is True
-        if done:
+        async with self._slots:
+            offer = await self._give_or_take(worker)
+        if offer:
             self._visits[worker] = offer["visit"]
+            self._followers.add(offer["pid"])
+            add_follower(offer["host"], offer["pid"])
             self._tries.pop(worker, None)
         elif self._tries.setdefault(worker, 0) < _TRIES:
             self._tries[worker] += 1
@@ -121,14 +131,26 @@ class KeyDelivery:
         else:
             self._asked.pop(worker, None)
 
+    async def _give_or_take(self, worker: str) -> dask_plugin.SealOffer | None:
+        """What the worker said of itself; None if it did not answer, or belongs to another share."""
+        offer: dask_plugin.SealOffer | Exception | None = await self._call(worker, dask_plugin.offer_seal, self._share)
+        if not isinstance(offer, dict):
+            return None
+        if self.shared is None:
+            done = await self._call(worker, dask_plugin.withdraw_key, self._share)
+        else:
+            fields = {"key": self.shared.key, "workspace": Secret(self.shared.workspace or "")}
+            message = seal(fields, offer["public"], self._share)
+            done = await self._call(worker, dask_plugin.take_key, self._share, message)
+        return offer if done is True else None
+
     async def _call(self, worker: str, function: Callable[..., Any], *arguments: Any) -> Any:
         """What ``function`` returns on the worker; the exception if it raises, or there is no answer."""
-        async with self._slots:
-            try:
-                running = self._client.run(function, *arguments, workers=[worker], on_error="return")
-                return (await asyncio.wait_for(running, ANSWER_SECONDS)).get(worker)
-            except (OSError, TimeoutError, AttributeError) as error:  # AttributeError: the client closed meanwhile
-                return error
+        try:
+            running = self._client.run(function, *arguments, workers=[worker], on_error="return")
+            return (await asyncio.wait_for(running, ANSWER_SECONDS)).get(worker)
+        except (OSError, TimeoutError, AttributeError) as error:  # AttributeError: the client closed meanwhile
+            return error
 
 
 def _fingerprint(shared: SharedKey | None) -> str:

@@ -5,6 +5,8 @@ makes a `Seal` when the client asks it to, and says its public point. No functio
 """
 
 import importlib.metadata
+import os
+import socket
 import threading
 import uuid
 from collections.abc import Mapping
@@ -34,10 +36,13 @@ class WorkerInfo(TypedDict):
 
 
 class SealOffer(TypedDict):
-    """``public``: what to seal for. ``visit``: which start of the plugin this is, as it said when it asked."""
+    """``public``: what to seal for. ``visit``: which start of the plugin this is, as it said when it asked.
+    ``host`` and ``pid``: the worker's process."""
 
     public: str
     visit: str
+    host: str
+    pid: int
 
 
 def topic_of(share: str) -> str:
@@ -95,7 +100,7 @@ def offer_seal(share: str, dask_worker: Any) -> SealOffer | None:
     if plugin is None:
         return None
     plugin.seal = Seal(share)
-    return {"public": plugin.seal.public, "visit": plugin.visit}
+    return {"public": plugin.seal.public, "visit": plugin.visit, "host": socket.gethostname(), "pid": os.getpid()}
 
 
 def take_key(share: str, message: Mapping[str, str], dask_worker: Any) -> bool:

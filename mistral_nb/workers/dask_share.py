@@ -171,7 +171,8 @@ def _report(client: Any, delivery: Any) -> Report:
     answers = client.sync(delivery.call_all, dask_plugin.describe_worker)
     workers = {worker: _worker_state(worker, answer, shared) for worker, answer in answers.items()}
     signs: dict[str, RowState] = {"has it": "ok", "no key": "warn" if shared else "", "another key": "warn"}
-    rows = tuple(Row(each["name"], each["key"], signs.get(each["key"], "bad")) for each in workers.values())
+    named = sorted(workers.values(), key=lambda each: each["name"])
+    rows = tuple(Row(each["name"], each["key"], signs.get(each["key"], "bad")) for each in named)
     count = plural(sum(each["key"] == "has it" for each in workers.values()), "worker")
     title = f"{shared.label} is shared with {count}." if shared else "There is no key to share any more."
     notes = (ANY_CLIENT, NO_TLS) if is_unencrypted(client.scheduler.address) else (ANY_CLIENT,)

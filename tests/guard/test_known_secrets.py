@@ -99,35 +99,6 @@ def test_a_key_under_another_name_is_not_looked_for(recorder):
     assert recorder.kernel.run(code).text == f"{other}\n"
 
 
-def test_the_environment_is_restored(recorder):
-    asked = "print(*(type(e) is os._Environ for e in (os.environ, os.environb)), isinstance(os.environ, os._Environ))"
-    assert recorder.kernel.run(asked).text == "False False True\n"
-    copied = "import copy; c = copy.copy(os.environ); print(type(c) is os._Environ, c == os.environ)"
-    assert recorder.kernel.run(copied).text == "True True\n"
-    recorder.kernel.run("%unload_ext mistral_nb")
-    assert recorder.kernel.run(asked).text == "True True True\n"
-    recorder.kernel.run("%load_ext mistral_nb")
-
-
-PICKLED = """
-import io, os, pickle
-class ForAWorker(pickle.Pickler):
-    "As cloudpickle's, which joblib uses: functions of functions can be sent, too."
-    def reducer_override(self, value):
-        return (str, ()) if '<locals>' in getattr(value, '__qualname__', '') else NotImplemented
-def there(protocol):
-    file = io.BytesIO()
-    ForAWorker(file, protocol).dump(os.environ)
-    return type(pickle.loads(file.getvalue())) is os._Environ
-print([there(protocol) for protocol in range(6)])
-"""
-
-
-def test_the_environment_can_be_sent_to_a_worker(recorder):
-    ran = recorder.kernel.run(PICKLED)
-    assert ran.text == f"{[True] * 6}\n", ran.shown
-
-
 def text_of(alphabet):
     while True:
         text = "".join(rng().choices(alphabet, k=32))

@@ -5,11 +5,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import httpx
-import httpx2
 import pytest
 
 import mistral_nb
@@ -18,10 +15,12 @@ from mistral_nb.command_context import Context
 from mistral_nb.command_runner import drive
 from mistral_nb.errors import CannotAsk, KeyExpired, WrongUsage
 from mistral_nb.keys import auth
-from mistral_nb.keys.auth import LiveAuth, LiveKey
+from mistral_nb.keys.auth import LiveKey, make_live_auth
 from mistral_nb.sandbox.sandbox import Sandbox
 from support.commands import Person, act
+from support.http_libraries import EACH_LIBRARY
 from support.sandboxes import start_sandbox
+from support.strangers import Stranger, transport_by_number
 
 NewContext = Callable[..., Context]
 
@@ -50,7 +49,7 @@ def test_it_returns_the_key_and_does_not_touch_the_environment(
     assert repr(reading) == f"<mistral_nb.key prod …{kept.tail}>"
     environ["MISTRAL_API_KEY"] = kept.reveal()
     assert kept.reveal() in f"{environ}"
-    assert kept.reveal() not in f"{vars(reading)} {vars(LiveAuth(reading))} {LiveAuth(reading)!r}"
+    assert kept.reveal() not in f"{vars(reading)} {vars(make_live_auth(reading))} {make_live_auth(reading)!r}"
 
 
 @pytest.mark.slow
@@ -71,9 +70,9 @@ def test_the_sdk_takes_it_as_api_key_and_follows_a_rotation(
             client.models.list()
 
 
-@pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
+@EACH_LIBRARY
 def test_as_auth_and_as_a_hook_it_adds_the_header(library, reading: LiveKey, kept: Key, sandbox: Sandbox) -> None:
-    auth = LiveAuth(reading)
+    auth = make_live_auth(reading)
     with library.Client(auth=auth) as client:
         assert client.get(f"{sandbox.url}/v1/models").status_code == 200
     with library.Client(event_hooks={"request": [auth]}) as client:
@@ -86,9 +85,9 @@ async def _asynchronously(library, auth, url):
         return (await client.get(url)).status_code
 
 
-@pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
+@EACH_LIBRARY
 def test_an_asynchronous_client_takes_it_as_auth(library, reading: LiveKey, sandbox: Sandbox) -> None:
-    call = _asynchronously(library, LiveAuth(reading), f"{sandbox.url}/v1/models")
+    call = _asynchronously(library, make_live_auth(reading), f"{sandbox.url}/v1/models")
     with ThreadPoolExecutor() as thread:  # asyncio.run takes this thread's loop away from later tests
         assert thread.submit(asyncio.run, call).result(20) == 200
 
@@ -105,60 +104,39 @@ ELSEWHERE = [
 ]
 
 
-@pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
+@EACH_LIBRARY
 @pytest.mark.parametrize("url", ELSEWHERE)
 def test_no_other_host_gets_it(library, url: str, reading: LiveKey) -> None:
     request = library.Request("GET", url)
-    assert "Authorization" not in LiveAuth(reading)(request).headers
+    assert "Authorization" not in make_live_auth(reading)(request).headers
 
 
-@pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
+@EACH_LIBRARY
 @pytest.mark.parametrize(
     "url", ["https://api.mistral.ai/v1/x", "https://api.eu.mistral.ai/", "https://API.Mistral.AI./"]
 )
 def test_mistral_s_hosts_get_it(library, url: str, reading: LiveKey, kept: Key) -> None:
-    request = LiveAuth(reading)(library.Request("GET", url))
+    request = make_live_auth(reading)(library.Request("GET", url))
     assert request.headers["Authorization"] == f"Bearer {kept.reveal()}"
-
-
-class Stranger(ThreadingHTTPServer):
-    """Some other server; ``received`` holds the headers of what it was asked."""
-
-    def __init__(self) -> None:
-        self.received: list[bytes] = []
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.server.received.append(bytes(self.headers))
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"hi")
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture
 def stranger() -> Iterator[Stranger]:
     with Stranger() as server:
-        Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server
-        server.shutdown()
 
 
 @pytest.mark.parametrize("use", ["auth", "hook"])
-@pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
+@EACH_LIBRARY
 def test_a_redirect_takes_it_nowhere_else(
     use: str, library, reading: LiveKey, kept: Key, sandbox: Sandbox, stranger: Stranger
 ) -> None:
     """The stranger listens on loopback under another name, as the sandbox redirects to it."""
-    elsewhere = f"http://stranger.example:{stranger.server_port}"
-    sandbox.set_fault("redirect elsewhere", elsewhere=elsewhere)
-    options = {"auth": LiveAuth(reading)} if use == "auth" else {"event_hooks": {"request": [LiveAuth(reading)]}}
-    with library.Client(follow_redirects=True, transport=_by_number(library), **options) as client:
+    sandbox.set_fault("redirect elsewhere", elsewhere=stranger.url)
+    options = (
+        {"auth": make_live_auth(reading)} if use == "auth" else {"event_hooks": {"request": [make_live_auth(reading)]}}
+    )
+    with library.Client(follow_redirects=True, transport=transport_by_number(library), **options) as client:
         assert client.get(f"{sandbox.url}/v1/models").text == "hi"
     assert sandbox.requests[-1].tail == kept.tail
     assert stranger.received
@@ -170,21 +148,21 @@ def test_the_search_finds_a_planted_key(kept: Key, stranger: Stranger) -> None:
     assert kept.reveal().encode() in b"".join(stranger.received)
 
 
-@pytest.mark.parametrize("library", [httpx, httpx2], ids=lambda library: library.__name__)
+@EACH_LIBRARY
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
 def test_no_proxy_from_the_environment_sees_it_for_local_requests(
     library, variable: str, reading: LiveKey, kept: Key, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with start_sandbox() as proxy:
         monkeypatch.setenv(variable, proxy.url)
-        with library.Client(auth=LiveAuth(reading)) as client:
+        with library.Client(auth=make_live_auth(reading)) as client:
             with pytest.raises(WrongUsage, match="NO_PROXY"):
                 client.get(f"{sandbox.url}/v1/models")
             assert proxy.requests == []
             client.get(f"{sandbox.url}/v1/models", auth=lambda request: _with(request, kept))
             assert [request.tail for request in proxy.requests] == [kept.tail], "the proxy would have got it"
         monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
-        with library.Client(auth=LiveAuth(reading)) as client:
+        with library.Client(auth=make_live_auth(reading)) as client:
             assert client.get(f"{sandbox.url}/v1/models").status_code == 200
         assert len(proxy.requests) == 1
 
@@ -196,9 +174,9 @@ def _with(request, key: Key):
 
 def test_a_header_with_the_key_is_removed_from_a_request_elsewhere(reading: LiveKey, kept: Key) -> None:
     request = httpx.Request("GET", "https://example.com/", headers={"Authorization": f"Bearer {kept.reveal()}"})
-    assert "Authorization" not in LiveAuth(reading)(request).headers
+    assert "Authorization" not in make_live_auth(reading)(request).headers
     theirs = httpx.Request("GET", "https://example.com/", headers={"Authorization": "Basic eA=="})
-    assert LiveAuth(reading)(theirs).headers["Authorization"] == "Basic eA=="
+    assert make_live_auth(reading)(theirs).headers["Authorization"] == "Basic eA=="
 
 
 def test_an_ask_first_or_expired_key_is_asked_about_when_the_callable_is_made(
@@ -225,14 +203,3 @@ def test_the_name_stays_the_function_whatever_is_imported() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "mistral_nb"
     assert callable(mistral_nb.key)
-
-
-def _by_number(library):
-    """A transport that finds every name on this machine, as a hosts file would."""
-
-    class Transport(library.HTTPTransport):
-        def handle_request(self, request):
-            request.url = request.url.copy_with(host="127.0.0.1")
-            return super().handle_request(request)
-
-    return Transport()

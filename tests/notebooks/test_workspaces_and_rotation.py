@@ -1,4 +1,4 @@
-"""`notebooks/workspaces.ipynb` and `notebooks/rotation.ipynb` give the outputs stored in them."""
+"""`notebooks/workspaces.ipynb`, `rotation.ipynb` and `workers.ipynb` give the outputs stored in them."""
 
 import contextlib
 import os
@@ -68,7 +68,7 @@ def world(folder: Path) -> Iterator[tuple[dict[str, str], Path]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["workspaces", "rotation"])
+@pytest.mark.parametrize("name", ["workspaces", "rotation", "workers"])
 def test_a_tour_gives_the_outputs_stored_in_it(name: str, tmp_path: Path) -> None:
     folder = tmp_path / name
     folder.mkdir()

@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import zmq
 from jupyter_client import BlockingKernelClient, KernelManager
@@ -243,13 +243,15 @@ def start_kernel(
     cwd: Path | str | None = None,
     python: str = sys.executable,
     arguments: Sequence[str] = (),
+    terminal: IO[bytes] | None = None,
 ) -> Iterator[RealKernel]:
-    """A kernel with ``env`` and nothing else of ours; ended, however the block ends."""
+    """A kernel with ``env`` and nothing else of ours; ended, however the block ends. ``terminal``: in its place."""
     runtime = tempfile.mkdtemp(prefix="k-")  # short: the name of a socket has at most 107 characters
     connection = {"transport": "ipc", "connection_file": f"{runtime}/k.json"}
     argv = [python, *LAUNCHER, *arguments]
     try:
-        with launch_kernel(argv, connection, env=env, cwd=str(cwd or env["HOME"])) as (manager, client):
+        options = {"stdout": terminal, "stderr": terminal} if terminal else {}
+        with launch_kernel(argv, connection, env=env, cwd=str(cwd or env["HOME"]), **options) as (manager, client):
             yield RealKernel(manager, client)
     finally:
         shutil.rmtree(runtime, ignore_errors=True)

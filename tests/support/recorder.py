@@ -5,7 +5,7 @@ import queue
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from support.kernels import RealKernel, clean_environment, start_kernel
 from support.leaks import PRELUDE, Leak
@@ -118,13 +118,19 @@ class Recorder:
 
 @contextlib.contextmanager
 def recorded_kernel(
-    folder: Path, key: str, *, guarded: bool, python: str | None = None, **more: str
+    folder: Path,
+    key: str,
+    *,
+    guarded: bool,
+    python: str | None = None,
+    terminal: IO[bytes] | None = None,
+    **more: str,
 ) -> Iterator[Recorder]:
     """A kernel with a key in its environment; the guard is on or off, all else the same."""
-    options = {"python": python} if python else {}
+    options: dict[str, Any] = {"python": python} if python else {}
     env = clean_environment(folder, MISTRAL_API_KEY=key, **more)
     env.pop("PYTEST_CURRENT_TEST", None)  # where ipykernel sees it, it does not look at descriptors 1 and 2
-    with start_kernel(env, **options) as kernel:
+    with start_kernel(env, terminal=terminal, **options) as kernel:
         recorder = Recorder(kernel)
         if guarded:
             kernel.run("%load_ext mistral_nb")

@@ -19,7 +19,7 @@ from support.sandbox_faults import FAULTS, Fault
 __all__ = ["ADMIN_FAULTS", "FAULTS", "FaultySandbox", "start_sandbox"]
 
 
-class _FaultyHandler(SandboxHandler):
+class FaultyHandler(SandboxHandler):
     """An `Exchange`, as the faults see it."""
 
     def respond(self) -> None:
@@ -50,7 +50,7 @@ class _FaultyHandler(SandboxHandler):
 
 
 class FaultySandbox(Sandbox):
-    handler_class = _FaultyHandler
+    handler_class = FaultyHandler
     admin_class = FaultyAdminApi
 
     def __init__(self, **options: Any) -> None:

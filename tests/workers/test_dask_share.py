@@ -27,6 +27,17 @@ from support.dask_tasks import NONE, raise_with, set_own_key, tail_after, tail_h
 from support.keys import make_key
 from support.patience import PATIENCE, wait_for
 
+SCRIPT = """
+import sys
+import mistral_nb
+from distributed import Client
+from support.dask_tasks import tail_here
+
+client = Client(sys.argv[1])
+share = mistral_nb.share(client)
+print(set(client.run(tail_here).values()))
+"""
+
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
@@ -165,6 +176,14 @@ class TestAClusterOfProcesses:
         mistral_nb.share(client).stop()
         assert tails(client) == {NONE}
 
+    def test_a_script_that_ends_takes_it_back(self, cluster: DaskCluster, client: Client, key: Key) -> None:
+        words = [sys.executable, "-c", SCRIPT, cluster.address]
+        environ = cluster.environ | {"MISTRAL_API_KEY": key.reveal()}
+        done = subprocess.run(words, env=environ, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert f"{{'{key.tail}'}}" in done.stdout
+        assert tails(client) == {NONE}
+
     def test_a_worker_that_joins_is_given_it_before_its_first_task(
         self, cluster: DaskCluster, client: Client, key: Key
     ) -> None:
@@ -219,13 +238,13 @@ class TestAClusterOfThreads:
             yield connected
 
     def test_the_key_of_this_process_stays(self, client: Client, key: Key, capfd) -> None:
-        stdout, stream = os.fstat(1), sys.stdout
+        stdout, stream, error_message = os.fstat(1), sys.stdout, distributed.core.error_message
         with mistral_nb.share(client) as share:
             assert share.status().title == f"dev …{key.tail} is shared with 2 workers."
             assert client.submit(tail_here, pure=False).result() == key.tail
         assert tail_here() == key.tail
         assert (os.fstat(1).st_ino, sys.stdout) == (stdout.st_ino, stream)  # this process was not guarded as a worker
-        assert not hasattr(distributed.core.error_message, "__wrapped__")
+        assert distributed.core.error_message is error_message
 
     def test_another_key_of_this_process_is_not_replaced(self, client: Client, key: Key, new_context) -> None:
         context = new_context()

@@ -31,6 +31,13 @@ def test_nothing_is_in_a_folder_that_browsers_keep_for_a_year():
     assert [file for file in EXTENSION.rglob("*") if "static" in file.relative_to(EXTENSION).parts] == []
 
 
+def test_the_container_asks_for_every_module_at_once():
+    """One it does not name is asked for only when JupyterLab has started, and one that is not there, in vain."""
+    [names] = re.findall("modules = `(.+?)`", (EXTENSION / "page/remoteEntry.js").read_text(), re.DOTALL)
+    there = {file.stem for file in [*EXTENSION.glob("page/*.js"), *SHARED] if file.suffix == ".js"}
+    assert sorted(names.split()) == sorted(there - {"remoteEntry"})
+
+
 @pytest.mark.slow
 def test_jupyterlab_lists_it_as_enabled(tmp_path):
     folder = tmp_path / "with a space"

@@ -3,6 +3,17 @@
 // A classic script: it finds its neighbours, which are ES modules, by its own address.
 (() => {
   const address = /** @type {HTMLScriptElement} */ (document.currentScript).src;
+  // All modules, now and together: the front end asks for the plugins only after its own code has run for a second or
+  // more, and would then wait while the browser learns of each module from the one that imports it.
+  const modules = `
+    main alignment blake2b card card_dialog commands dialogs early_notices keep_key keep_removed kernel_link
+    key_calls key_copies key_shapes open_documents paste_exceptions paste_guard removals removed_text sealing
+    server_facts settings shared_packages status
+  `;
+  for (const name of modules.trim().split(/\s+/)) {
+    const { href } = new URL(`${name}.js`, address);
+    document.head.append(Object.assign(document.createElement("link"), { rel: "modulepreload", href }));
+  }
   /** @type {unknown} */
   let scope;
   const container = {
