@@ -1,4 +1,4 @@
-"""`doctor` on keys in the settings of Spark and Ray; the tests of their recipes have real ones."""
+"""`doctor` on keys in the settings of Spark and Ray; Spark's real ones: tests/workers/test_spark_recipe.py."""
 
 import sys
 import types
