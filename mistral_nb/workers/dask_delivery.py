@@ -87,9 +87,10 @@ class KeyDelivery:
             self._client.loop.add_callback(self._wake.set)
 
     def _note_request(self, event: tuple[float, Any]) -> None:
-        message = event[1]
-        self._asked[message["worker"]] = message["visit"]
-        self._wake.set()
+        match event[1]:
+            case {"worker": str(worker), "visit": str(visit)}:  # any client may write to the topic
+                self._asked[worker] = visit
+                self._wake.set()
 
     async def _follow(self) -> None:
         while self._client.status in ("running", "connecting"):

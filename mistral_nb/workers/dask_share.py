@@ -3,6 +3,7 @@
 import atexit
 import contextlib
 import functools
+import os
 import secrets
 import weakref
 from typing import Any, NoReturn, Self
@@ -10,7 +11,7 @@ from typing import Any, NoReturn, Self
 from mistral_nb import environment
 from mistral_nb.api.hosts import classify_host
 from mistral_nb.command_context import Context
-from mistral_nb.errors import WrongUsage
+from mistral_nb.errors import MistralNbError, WrongUsage
 from mistral_nb.report import Dialog, Report, Row, RowState, Step, as_html, as_text
 from mistral_nb.wording import plural
 from mistral_nb.workers.key_source import KeySource, SharedKey, open_key_source, read_or_keep
@@ -32,6 +33,7 @@ class Share:
 
         self.workspace = workspace
         self._client, self._id, self._stopped = client, secrets.token_hex(8), False
+        self._process = os.getpid()
         read = functools.partial(read_or_keep, source)
         self._delivery = dask_delivery.KeyDelivery(client, self._id, read)
         self._unsubscribe = environment.on_secret_event(self._note_change)
@@ -47,8 +49,20 @@ class Share:
         return _report(self._client, self._delivery)
 
     def stop(self) -> None:
-        """Take the key away from the workers. A client that is closed can't: then they keep it until they end."""
+        """Take the key away from the workers. A client that is closed can't: then they keep it until they end.
+
+        Raises `MistralNbError` while the client has lost its scheduler: the share goes on, and can be stopped later.
+        """
+        if not self._stopped and self._client.status == "connecting":
+            raise MistralNbError(
+                "The client has lost its scheduler and is reconnecting, so the workers keep the key.",
+                "Call stop() again when it is connected.",
+            )
         self._end(withdraw=True)
+
+    def _stop_at_exit(self) -> None:
+        with contextlib.suppress(MistralNbError):
+            self.stop()
 
     def _start(self) -> None:
         from mistral_nb.workers import dask_plugin
@@ -59,14 +73,14 @@ class Share:
         except BaseException:
             self._end(withdraw=True)
             raise
-        atexit.register(self.stop)
+        atexit.register(self._stop_at_exit)
 
     def _end(self, *, withdraw: bool) -> None:
-        if self._stopped:
+        if self._stopped or os.getpid() != self._process:  # in a forked child nothing runs the client's loop
             return
         self._stopped = True
         self._unsubscribe()
-        atexit.unregister(self.stop)
+        atexit.unregister(self._stop_at_exit)
         if _shares.get(self._client) is self:
             del _shares[self._client]
         if self._client.status == "running":

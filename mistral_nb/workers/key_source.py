@@ -9,6 +9,7 @@ from mistral_nb.keys import use_checks
 from mistral_nb.keys.activation_report import format_key
 from mistral_nb.keys.auth import LiveKey
 from mistral_nb.report import Dialog
+from mistral_nb.storage.index import ADMIN
 
 
 class SharedKey(NamedTuple):
@@ -29,14 +30,17 @@ class KeySource(Protocol):
 
 
 class ProcessKey:
-    """The key in this process's environment, whichever it is."""
+    """The key in this process's environment, whichever it is, unless it is an Admin key."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
     def read(self) -> SharedKey | None:
         active = self._context.active
-        return SharedKey(active.key, active.workspace) if active else None
+        entry = self._context.stored_workspaces().get((active and active.workspace) or "")
+        if active is None or (entry and entry.kind == ADMIN):
+            return None
+        return SharedKey(active.key, active.workspace)
 
 
 class WorkspaceKey:
@@ -65,6 +69,7 @@ def open_key_source(
         name = active.workspace or ""
         entry = context.stored_workspaces().get(name)
         if entry:
+            use_checks.refuse_admin_key(context, name, entry)
             yield from use_checks.confirm_ask_first(context, name, entry, yes=yes)
         return ProcessKey(context)
     key, name, _ = yield from use_checks.read_stored_key(context, workspace, force=force, yes=yes)

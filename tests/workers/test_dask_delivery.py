@@ -164,3 +164,15 @@ def test_workers_have_no_key_where_there_is_none_any_more() -> None:
         assert "MISTRAL_API_KEY" not in os.environ
 
     simulate(scene)
+
+
+@pytest.mark.parametrize("event", ["junk", None, {}, {"worker": 1, "visit": 2}, {"worker": "tcp://127.0.0.1:1"}])
+def test_what_another_client_writes_to_the_topic_is_no_request(event: object) -> None:
+    async def ask() -> None:
+        delivery = KeyDelivery(SimulatedCluster(), SHARE, lambda _: None)
+        delivery._note_request((0.0, event))
+        assert not delivery._asked
+        delivery._note_request((0.0, {"worker": "tcp://127.0.0.1:1", "visit": "a"}))
+        assert delivery._asked == {"tcp://127.0.0.1:1": "a"}
+
+    asyncio.run(ask())

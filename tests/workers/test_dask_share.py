@@ -20,8 +20,9 @@ from mistral_nb import environment
 from mistral_nb.api_key import Key
 from mistral_nb.command_context import Context
 from mistral_nb.command_runner import drive
-from mistral_nb.errors import Cancelled, WrongUsage
+from mistral_nb.errors import Cancelled, MistralNbError, WrongUsage
 from mistral_nb.workers import dask_share
+from support import TESTS
 from support.dask_clusters import DaskCluster, start_cluster
 from support.dask_tasks import NONE, raise_with, set_own_key, tail_after, tail_here
 from support.keys import make_key
@@ -36,6 +37,21 @@ from support.dask_tasks import tail_here
 client = Client(sys.argv[1])
 share = mistral_nb.share(client)
 print(set(client.run(tail_here).values()))
+"""
+
+FORKING = """
+import os, sys
+import mistral_nb
+from distributed import Client, LocalCluster
+
+client = Client(LocalCluster(n_workers=1, processes=False, dashboard_address=None))
+share = mistral_nb.share(client)
+if os.fork() == 0:
+    sys.exit()
+os.wait()
+print("the child has ended", flush=True)
+share.stop()
+client.close()
 """
 
 
@@ -271,6 +287,39 @@ class TestAClusterOfThreads:
         assert len(asked) == 1
         assert tail_here() == NONE
         drive(dask_share.share_key(context, client, "prod"), lambda ask: "yes", print).stop()
+
+    def test_an_admin_key_is_never_shared(self, client: Client, environ: dict[str, str], new_context) -> None:
+        context, admin, usual = new_context(), make_key(), make_key()
+        context.key_manager.keep("admin", admin, {"kind": "admin"}, "file")
+        environment.activate(admin, "admin", "a test", environ)
+        with pytest.raises(WrongUsage, match="is an Admin key"):
+            drive(dask_share.share_key(context, client, None), lambda ask: pytest.fail(ask.question), print)
+        environment.activate(usual, None, "a test", environ)
+        share = drive(dask_share.share_key(context, client, None), lambda ask: pytest.fail(ask.question), print)
+        assert tail_here() == usual.tail
+        environment.activate(admin, "admin", "a test", environ)
+        wait_for(lambda: tail_here() == NONE)
+        share.stop()
+
+    def test_while_the_client_has_no_scheduler_it_can_not_be_stopped(self, client: Client, new_context) -> None:
+        context, stored = new_context(), make_key()
+        context.key_manager.keep("prod", stored, {}, "file")
+        share = drive(dask_share.share_key(context, client, "prod"), lambda ask: pytest.fail(ask.question), print)
+        client.status = "connecting"
+        with pytest.raises(MistralNbError, match="the workers keep the key. Call stop"):
+            share.stop()
+        client.status = "running"
+        assert tail_here() == stored.tail
+        share.stop()
+        assert tail_here() == NONE
+
+    def test_a_forked_child_of_the_client_ends(self, environ: dict[str, str]) -> None:
+        """Its copy of the client has no thread that would answer."""
+        environ |= {"MISTRAL_API_KEY": make_key().reveal(), "PYTHONPATH": TESTS}
+        done = subprocess.run(
+            [sys.executable, "-c", FORKING], env=environ, capture_output=True, text=True, timeout=60 * PATIENCE
+        )
+        assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "the child has ended"), done.stderr
 
     def test_it_is_never_pickled_and_shows_no_key(self, client: Client, key: Key) -> None:
         with mistral_nb.share(client) as share:
