@@ -1,7 +1,8 @@
 """What `logging` hands on: records before any handler sees them, and what handlers' formatters make of them.
 
-The patches are on `logging.Handler` itself: so they hold for every logger, formatter and handler, also for those
-that are made later, for records of other processes that a `QueueListener` brings, and for stores that keep records.
+The patches are on `logging.Logger` and `logging.Handler` themselves: so they hold for every logger, formatter and
+handler, also for those that are made later, for records of other processes that a `QueueListener` brings, and for
+stores that keep records.
 """
 
 import logging
@@ -19,14 +20,15 @@ _OF_THE_PLACE = {"name", "levelname", "pathname", "filename", "module", "funcNam
 
 def log_patches(get_matcher: MatcherSource) -> Iterator[Patch]:
     """Patches that put the marker into every log record and its text."""
+    yield Patch(logging.Logger, "callHandlers", lambda original: _wrap_handle(original, get_matcher))
     yield Patch(logging.Handler, "handle", lambda original: _wrap_handle(original, get_matcher))
     yield Patch(logging.Handler, "format", lambda original: _wrap_format(original, get_matcher))
 
 
 def _wrap_handle(original: Callable[..., Any], get_matcher: MatcherSource) -> Callable[..., Any]:
-    def handle(handler: logging.Handler, record: logging.LogRecord) -> Any:
+    def handle(logger_or_handler: Any, record: logging.LogRecord) -> Any:
         _redact_record(record, get_matcher)
-        return original(handler, record)
+        return original(logger_or_handler, record)
 
     return handle
 

@@ -34,6 +34,9 @@ class Store(logging.Handler):
     def emit(self, record):
         with open("kept.log", "a") as file: print(record.msg, record.args, record.exc_info, vars(record), file=file)
         with open("pickled.log", "ab") as file: file.write(socket_handler.makePickle(record))
+class OwnHandle(logging.Handler):
+    def handle(self, record):
+        with open("handle.log", "a") as file: print(record.getMessage(), file=file)
 class Client:
     def __str__(self): return "client " + K
 def add(handler, formatter=None):
@@ -56,6 +59,7 @@ if guarded:
 add(logging.FileHandler("after.log"))
 add(logging.FileHandler("json.log"), JsonFormatter())
 add(Store())
+add(OwnHandle())
 
 print("print", K)
 print("stderr", K, file=sys.stderr)
@@ -84,6 +88,7 @@ ROWS = {
     "before.log": ("message", "mapping", "exception"),
     "after.log": ("message", "mapping", "exception"),
     "json.log": ("message", "mapping", "exception", "payload", "client"),
+    "handle.log": ("message", "mapping"),
     "kept.log": ("message", "mapping", "exception", "payload"),
     "pickled.log": ("message", "mapping", "exception", "payload"),
 }
