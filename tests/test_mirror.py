@@ -88,6 +88,7 @@ BEHAVIOURS = {  # what no one module does: a line for each file
     "storage/test_killed": "kill -9 while keys are stored and deleted",
     "storage/test_killed_in_rotation": "kill -9 while a key is rotated or revoked",
     "storage/test_pending_keys_with_keyring": "the same with a real keyring",
+    "workers/test_ray_recipe": "docs/workers.md's recipe for Ray, on a real cluster",
     "workers/test_spark_recipe": "docs/workers.md's recipe for Spark, on a real cluster",
     "workers/test_dask_preload": "workers of Dask that preload mistral_nb.worker",
     "workers/test_dask_memory": "where a shared key is found on a real cluster, and where not",

@@ -139,7 +139,7 @@ def test_every_block_is_tested_or_excluded_with_a_reason() -> None:
     elsewhere += ("app.py was not started", "importtime")  # test_reference_pages
     elsewhere += ("--update-baseline",)  # test_baseline
     elsewhere += ("mistral_nb.share(client)", "--preload mistral_nb.worker")  # test_dask_share, test_dask_preload
-    elsewhere += ("spark.executorEnv",)  # test_spark_recipe
+    elsewhere += ("spark.executorEnv", "worker_process_setup_hook")  # test_spark_recipe, test_ray_recipe
     elsewhere += ("client=httpx2.Client(auth=auth",)  # test_long_jobs_sdk
     tried = ("rotate prod", "mistral-nb protect", "Mistral()")
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
