@@ -4,6 +4,8 @@ import os
 import time
 from typing import NoReturn
 
+import distributed
+
 from mistral_nb import environment
 from mistral_nb.api_key import Key
 
@@ -18,6 +20,12 @@ def tail_here() -> str:
 def tail_after(seconds: float, number: int) -> tuple[str, int]:
     time.sleep(seconds)
     return tail_here(), number
+
+
+def tail_once_set(event: str, number: int) -> str:
+    """As `tail_here`, after somebody has set an event of the cluster."""
+    distributed.Event(event).wait()
+    return tail_here()
 
 
 def set_own_key(text: str) -> None:

@@ -24,7 +24,7 @@ from mistral_nb.errors import Cancelled, MistralNbError, WrongUsage
 from mistral_nb.workers import dask_share
 from support import TESTS
 from support.dask_clusters import DaskCluster, start_cluster
-from support.dask_tasks import NONE, raise_with, set_own_key, tail_after, tail_here
+from support.dask_tasks import NONE, raise_with, set_own_key, tail_after, tail_here, tail_once_set
 from support.keys import make_key
 from support.patience import PATIENCE, wait_for
 
@@ -239,6 +239,22 @@ def failure_texts(future: Future) -> str:
     error, trace = future.exception(), future.traceback()
     lines = [*traceback.format_exception(error), *traceback.format_tb(trace)]
     return "".join(lines) + repr(error.args)
+
+
+@pytest.mark.slow
+def test_workers_that_an_adaptive_cluster_adds_have_it(key: Key) -> None:
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+        mistral_nb.share(client),
+    ):
+        cluster.adapt(minimum=1, maximum=2, interval="100ms")
+        futures = client.map(tail_once_set, ["there are two"] * 20, range(20), pure=False)
+        client.wait_for_workers(2, timeout=60 * PATIENCE)
+        distributed.Event("there are two", client=client).set()
+        assert client.gather(futures) == [key.tail] * 20
+        assert len(client.run(tail_here)) == 2
+        assert tails(client) == {key.tail}
 
 
 @pytest.mark.slow
