@@ -1,17 +1,20 @@
 """Checks a key with Mistral's API: one request, at most five seconds of wall time."""
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mistral_nb.api import connection_errors
 from mistral_nb.api.hosts import HostKind, classify_host, host_name
 from mistral_nb.api.verdict import Verdict, judge, parse_identity
 from mistral_nb.api_key import Key
+from mistral_nb.file_io import stamp_of
 
 if TYPE_CHECKING:
     import ssl
@@ -205,7 +208,13 @@ class VerifyRequest:
 
 
 def tls_settings() -> "ssl.SSLContext":
-    """What httpx uses by default, with SSL_CERT_FILE and SSL_CERT_DIR honoured for loopback too."""
+    """What httpx uses by default, with SSL_CERT_FILE and SSL_CERT_DIR honoured for loopback too. Raises OSError."""
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    return _read_tls_settings(file, folder, stamp_of(os.stat(file)) if file else None)
+
+
+@lru_cache(maxsize=1)  # reading the certificates takes 40 ms
+def _read_tls_settings(*_variables: object) -> "ssl.SSLContext":
     import httpx
 
     return httpx.create_ssl_context()
