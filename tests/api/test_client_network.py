@@ -1,15 +1,17 @@
 """What the network does before an answer comes: real sockets, real TLS, a real proxy on loopback."""
 
 import os
+import shutil
 import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import certifi
 import httpx
 import pytest
 
-from mistral_nb.api.client import verify
+from mistral_nb.api.client import tls_settings, verify
 from support.keys import make_key
 from support.network_servers import Proxy, Saying, TlsFront, self_signed
 from support.patience import PATIENCE
@@ -140,6 +142,19 @@ class TestTls:
         with TlsFront(port_of(sandbox), pem) as front:
             assert verify(sandbox.make_key(), f"https://127.0.0.1:{front.port}").kind == "accepted"
             assert front.received
+
+    def test_certificates_are_read_once_and_again_when_their_file_was_changed(self, sandbox, tmp_path, monkeypatch):
+        pem, bundle = self_signed(tmp_path, "127.0.0.1"), tmp_path / "bundle.pem"
+        shutil.copy(certifi.where(), bundle)
+        monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+        first = tls_settings()
+        with TlsFront(port_of(sandbox), pem) as front:
+            address = f"https://127.0.0.1:{front.port}"
+            assert verify(sandbox.make_key(), address).kind == "unreachable"
+            assert tls_settings() is first
+            bundle.write_bytes(pem.read_bytes())
+            assert verify(sandbox.make_key(), address).kind == "accepted"
+        assert tls_settings() is not first
 
     def test_a_certificate_for_another_name_is_reported(self, sandbox, tmp_path, monkeypatch):
         pem = self_signed(tmp_path, "api.mistral.ai")
