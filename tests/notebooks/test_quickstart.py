@@ -1,5 +1,7 @@
 """Every notebook of ``notebooks/`` gives the outputs stored in it."""
 
+import importlib
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -23,6 +25,15 @@ def kept(new_context, sandbox: Sandbox) -> None:
 def test_a_notebook_gives_the_outputs_stored_in_it(kept: None, environ: dict[str, str], name: str) -> None:
     done = run_notebook(name, environ)
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.ipynb")), ids=lambda file: file.name)
+def test_what_a_notebook_imports_of_the_package_is_there(file: Path) -> None:
+    """Quick: its cells are run in the long part only."""
+    cells = [cell.source for cell in nbformat.read(file, as_version=4).cells if cell.cell_type == "code"]
+    for module, names in re.findall(r"^from (mistral_nb[\w.]*) import (.+)$", "\n".join(cells), re.MULTILINE):
+        for name in names.split(", "):
+            assert hasattr(importlib.import_module(module), name), (module, name)
 
 
 @pytest.mark.slow
