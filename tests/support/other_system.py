@@ -65,7 +65,8 @@ def play(system: str) -> None:
         return real_import(name, globals, locals, fromlist, level)
 
     def open_without_proc(file: Any, *arguments: Any, **options: Any) -> Any:
-        if isinstance(file, str) and file.startswith("/proc/"):
+        by_psutil = sys._getframe(1).f_globals.get("__name__", "").startswith("psutil")  # the one for Linux needs it
+        if isinstance(file, str) and file.startswith("/proc/") and not by_psutil:
             raise FileNotFoundError(2, f"no /proc on {system}", file)
         return real_open(file, *arguments, **options)
 
