@@ -43,7 +43,7 @@ _LOGGING_VARIABLES: Mapping[str, frozenset[str]] = {CURL: frozenset({"SSLKEYLOGF
 
 
 def holds_secret(name: str) -> bool:
-    """Whether a variable of this name holds a secret, or says which: no child gets it that is not granted it."""
+    """Whether a variable of this name holds a secret, or names the file of one: a child gets it only if granted."""
     return name in SECRET_VARIABLES or names_a_key(name)
 
 

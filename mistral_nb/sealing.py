@@ -5,8 +5,8 @@ then AES-256-GCM with a purpose as associated data: the widget's id, or a share 
 ``{to, public, iv, sealed}``, all base64. `Seal` is the recipient's side; `seal` is the sender's, which in a browser is
 ``prompts/widget/sealing.js``.
 
-It protects the secrets from anyone reading frames, logs or saved state. It does not protect from who can offer a public
-key of their own: a malicious server or page, or a process in a worker's place.
+It protects the secrets from anyone reading frames, logs or saved state. It does not protect from anyone who can offer
+a public key of their own: a malicious server or page, or a process in a worker's place.
 """
 
 import base64

@@ -16,6 +16,7 @@ from mistral_nb.scanning.git_history_report import index_rows
 from mistral_nb.scanning.progress_bar import ProgressBar
 from mistral_nb.scanning.tracked_key_remedies import FILTER, format_remedy, group_by_remedy
 from mistral_nb.watchlist import build_watchlist
+from mistral_nb.wording import name_first
 
 if TYPE_CHECKING:
     from mistral_nb.git.hook_place import HookPlace
@@ -122,7 +123,7 @@ def _protected_report(
     rows += _uncovered_rows(done)
     rows += _submodule_rows(git)
     if renormalized:
-        named = _format_paths(renormalized)
+        named = name_first(renormalized, _MAX_PATHS)
         rows.append(Row("removed", f"keys in {named}: staged", "ok", "Commit it: git commit -m 'Remove keys'"))
     rows += _tracked_key_rows(context, git, found)
     rows += index_rows(context)
@@ -225,7 +226,7 @@ def _uncovered_rows(done: "ProtectionResult") -> list[Row]:
         rows.append(
             Row(
                 "NOT covered",
-                f"{_format_paths(paths) or 'new notebooks'}: {what}",
+                f"{name_first(paths, _MAX_PATHS) or 'new notebooks'}: {what}",
                 "warn",
                 "See: git check-attr -a FILE",
             )
@@ -240,7 +241,7 @@ def _submodule_rows(git: "Git") -> list[Row]:
     if not paths:
         return []
     repair = "git submodule foreach 'mistral-nb protect'"
-    return [Row("submodules", f"{_format_paths(paths)}: separate repositories, not covered", "", repair)]
+    return [Row("submodules", f"{name_first(paths, _MAX_PATHS)}: separate repositories, not covered", "", repair)]
 
 
 def _tracked_key_rows(context: Context, git: "Git", found: "StagedKeys") -> list[Row]:
@@ -261,12 +262,8 @@ def _revoke_first_notes(found: "StagedKeys") -> tuple[str, ...]:
 
 def _format_tracked(found: Mapping[str, Sequence[KeyRecord]], state: str) -> str:
     count = format_count([record for records in found.values() for record in records])
-    return f"{count}, {state}: {_format_paths([f'{path}: {format_keys(records)}' for path, records in found.items()])}"
-
-
-def _format_paths(paths: list[str]) -> str:
-    more = f" and {len(paths) - _MAX_PATHS} more" if len(paths) > _MAX_PATHS else ""
-    return ", ".join(paths[:_MAX_PATHS]) + more
+    paths = [f"{path}: {format_keys(records)}" for path, records in found.items()]
+    return f"{count}, {state}: {name_first(paths, _MAX_PATHS)}"
 
 
 def _json_data(found: "StagedKeys") -> list[dict[str, object]]:

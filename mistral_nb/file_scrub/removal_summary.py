@@ -16,7 +16,7 @@ from mistral_nb.key_records import (
 )
 from mistral_nb.printable import one_line
 from mistral_nb.redaction.findings import KNOWN, REMEMBERED, REPORTED, SUSPECTED
-from mistral_nb.wording import plural
+from mistral_nb.wording import name_first, plural
 
 _MAX_NAMES = 5  # files named in a line
 _TIER_WORDS = {
@@ -97,11 +97,10 @@ def format_counted_files(paths: Sequence[str], cleanable: Container[str]) -> lis
     """
     if not paths:
         return []
-    more = f" and {len(paths) - _MAX_NAMES} more" if len(paths) > _MAX_NAMES else ""
-    named = one_line(", ".join(paths[:_MAX_NAMES]))
+    named = one_line(name_first(paths, _MAX_NAMES))
     counted = "1 other file holds a key and was" if len(paths) == 1 else f"{len(paths)} other files hold keys and were"
     hint = " --all cleans sources and texts too." if any(path in cleanable for path in paths) else ""
-    return [f"{counted} not changed: {named}{more}.{hint}"]
+    return [f"{counted} not changed: {named}.{hint}"]
 
 
 def format_passed_over(passed_over: Mapping[str, Sequence[str]], plurals: Mapping[str, str]) -> list[str]:

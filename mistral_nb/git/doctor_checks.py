@@ -10,7 +10,7 @@ from mistral_nb.git.protected_repos import ProtectedRepos, ProtectedReposUnreada
 from mistral_nb.git.repository_protection import NoRepository, Repository, expected_lines, find_repository
 from mistral_nb.git.run_git import Git, GitFailed
 from mistral_nb.report import Row
-from mistral_nb.wording import plural
+from mistral_nb.wording import name_first, plural
 
 _RUN_PROTECT = "Run: mistral-nb protect"
 
@@ -34,7 +34,7 @@ def protection_status(git: Git, home: str) -> ProtectionStatus:
         rows.append(_attributes_row(repository, paths, has[filter_config.NAME], ours))
     for name, at in others.items():
         what = "no filter" if name in (attributes.UNSPECIFIED, "unset") else f"the filter {name}"
-        shown = ", ".join(at[:3]) + (f" and {len(at) - 3} more" if len(at) > 3 else "") or "new notebooks"
+        shown = name_first(at, 3) or "new notebooks"
         repair = _RUN_PROTECT if name == attributes.UNSPECIFIED else f"{_RUN_PROTECT} --wrap, or change that attribute"
         rows.append(Row("NOT covered", f"{shown}: {what}", "bad", repair))
     rows.append(_hook_row(find_place(repository.git)))

@@ -24,9 +24,7 @@ def terminal_patches(shell: Any, get_matcher: MatcherSource) -> Iterator[Patch]:
     """What terminal IPython prints itself: results, tracebacks, usage errors."""
     yield Patch(shell.displayhook, "write_format_data", lambda original: _wrap_with_texts(original, get_matcher))
     yield Patch(shell, "_showtraceback", lambda original: _wrap_show_traceback(original, get_matcher))
-    yield Patch(
-        shell, "show_usage_error", lambda original: lambda error: original(redact_values(str(error), get_matcher))
-    )
+    yield Patch(shell, "show_usage_error", lambda original: _wrap_usage_error(original, get_matcher))
 
 
 def traceback_patches(shell: Any, get_matcher: MatcherSource) -> Iterator[Patch]:

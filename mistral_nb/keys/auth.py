@@ -51,7 +51,8 @@ class LiveKey(_ProcessBound):
     """
 
     def __init__(self, context: Context, workspace: str, key: Key, name: str) -> None:
-        self._context, self._workspace, self._key, self._name = context, workspace, key, name
+        self.workspace = workspace
+        self._context, self._key, self._name = context, key, name
         self._lock, self._process = threading.Lock(), os.getpid()
         self._failure: MistralNbError | None = None  # of the last time that the store was read
         self._last_refused = ""  # the fingerprint of the key that was warned about
@@ -79,7 +80,7 @@ class LiveKey(_ProcessBound):
 
     def _read_key(self) -> Key:
         keeper = self._context.key_manager
-        entry = keeper.workspaces().get(self._workspace)
+        entry = keeper.workspaces().get(self.workspace)
         if entry is None:
             raise self._no_key_error()
         if entry.fingerprint == self._key.fingerprint:
@@ -95,12 +96,12 @@ class LiveKey(_ProcessBound):
     def _read_store(self) -> None:
         keeper = self._context.key_manager
         try:
-            key = keeper.read(self._workspace)
+            key = keeper.read(self.workspace)
         except MistralNbError as error:
             self._failure = error
             raise
         environment.register_key(key, self._context.index)
-        self._name = format_key(self._workspace, key.tail, keeper.workspaces().get(self._workspace))
+        self._name = format_key(self.workspace, key.tail, keeper.workspaces().get(self.workspace))
         self._key, self._failure = key, None
 
     def _own_lock(self) -> threading.Lock:
@@ -111,9 +112,9 @@ class LiveKey(_ProcessBound):
 
     def _no_key_error(self) -> WrongUsage:
         return WrongUsage(
-            f"No key is stored any more for workspace {self._workspace}: …{self._key.tail} was revoked or deleted "
+            f"No key is stored any more for workspace {self.workspace}: …{self._key.tail} was revoked or deleted "
             "here, or the workspace was renamed.",
-            f"Store a new one: {self._context.format_command(f'login {self._workspace}')}. The next request takes it.",
+            f"Store a new one: {self._context.format_command(f'login {self.workspace}')}. The next request takes it.",
         )
 
     def _warn_of_refusal(self, key: Key) -> None:
@@ -126,9 +127,9 @@ class LiveKey(_ProcessBound):
         logging.getLogger("mistral_nb").warning("mistral_nb: %s", self._describe_refusal(key))
 
     def _describe_refusal(self, key: Key) -> str:
-        rotate = self._context.format_command(f"rotate {self._workspace}")
+        rotate = self._context.format_command(f"rotate {self.workspace}")
         return (
-            f"the API answered 401 to the key of workspace {self._workspace} (…{key.tail}), and no other is stored. "
+            f"the API answered 401 to the key of workspace {self.workspace} (…{key.tail}), and no other is stored. "
             f"If it was revoked or has expired, store a new one: {rotate}. The next request takes it."
         )
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from mistral_nb.command_context import Context
 from mistral_nb.config import keys_in
-from mistral_nb.wording import plural
+from mistral_nb.wording import name_first, plural
 
 _MAX_SHOWN = 5
 _HELPER = "resource_tracker"  # of multiprocessing and of loky: it runs no task
@@ -61,10 +61,9 @@ def old_key_notes(context: Context, fingerprint: str, tail: str, *, was_set: boo
 
 
 def _describe(pids: list[int]) -> str:
-    shown = ", ".join(map(str, pids[:_MAX_SHOWN]))
-    more = f" and {len(pids) - _MAX_SHOWN} more" if len(pids) > _MAX_SHOWN else ""
+    shown = name_first([*map(str, pids)], _MAX_SHOWN)
     processes = plural(len(pids), "child process", "child processes")
-    return f"{processes} ({'pid' if len(pids) == 1 else 'pids'} {shown}{more})"
+    return f"{processes} ({'pid' if len(pids) == 1 else 'pids'} {shown})"
 
 
 def _find_children(fingerprint: str) -> _Children:

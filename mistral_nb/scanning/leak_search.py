@@ -14,7 +14,7 @@ from mistral_nb.report import Row
 from mistral_nb.scanning import file_discovery
 from mistral_nb.storage.index import COMPROMISED, make_remembered
 from mistral_nb.watchlist import Watchlist
-from mistral_nb.wording import plural
+from mistral_nb.wording import name_first, plural
 
 _MAX_BYTES = 50_000_000  # bytes
 _SEARCH_SECONDS = 20.0
@@ -114,9 +114,8 @@ def _files_row(label: str, files: list[str], folder: str, fix: str) -> Row:
 
 
 def _format_names(files: list[str], folder: str, noun: str = "file") -> str:
-    names = ", ".join(_relative(file, folder) for file in files[:3])
-    more = f" and {len(files) - 3} more" if len(files) > 3 else ""
-    return f"{plural(len(files), noun)}: {names}{more}"
+    names = name_first([_relative(file, folder) for file in files], 3)
+    return f"{plural(len(files), noun)}: {names}"
 
 
 def _history_row(context: Context, key: Key) -> Row:

@@ -13,12 +13,13 @@ from mistral_nb.api.hosts import classify_host
 from mistral_nb.command_context import Context
 from mistral_nb.errors import MistralNbError, WrongUsage
 from mistral_nb.report import Dialog, Report, Row, RowState, Step, as_html, as_text
-from mistral_nb.wording import plural
+from mistral_nb.wording import name_first, plural
 from mistral_nb.workers.key_source import KeySource, SharedKey, open_key_source, read_or_keep
 
 INSTALL = 'Run: pip install "mistral_nb[dask]"'
 ANY_CLIENT = "Any client of this scheduler can read it."
-NO_TLS = "The connection to the scheduler is not encrypted (tcp://): who can change what it carries can get the key."
+NO_TLS = "The connection to the scheduler is not encrypted (tcp://): anyone who can tamper with it can get the key."
+_MAX_NAMES = 5  # workers named in a line
 _shares: "weakref.WeakKeyDictionary[Any, Share]" = weakref.WeakKeyDictionary()  # client → its share
 
 
@@ -162,8 +163,8 @@ async def _refuse_unfit_workers(delivery: Any) -> None:
     versions = {worker: answer["version"] for worker, answer in answers.items() if isinstance(answer, dict)}
     others = [f"{worker} ({version})" for worker, version in versions.items() if _major(version) != _major(own)]
     if missing or others:
-        what = f"have no mistral_nb, or one without share: {_list_names(missing)}" if missing else ""
-        which = f"have another version of mistral_nb than {own}: {_list_names(others)}" if others else ""
+        what = f"have no mistral_nb, or one without share: {name_first(missing, _MAX_NAMES)}" if missing else ""
+        which = f"have another version of mistral_nb than {own}: {name_first(others, _MAX_NAMES)}" if others else ""
         raise WrongUsage(
             f"Workers {' and workers '.join(filter(None, (what, which)))}.",
             f"Install it there: pip install mistral_nb=={own}",
@@ -172,10 +173,6 @@ async def _refuse_unfit_workers(delivery: Any) -> None:
 
 def _major(version: str) -> str:
     return version.partition(".")[0]
-
-
-def _list_names(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _report(client: Any, delivery: Any) -> Report:

@@ -7,7 +7,7 @@ from mistral_nb.command_context import Context
 from mistral_nb.errors import MistralNbError, WrongUsage
 from mistral_nb.keys import use_checks
 from mistral_nb.keys.activation_report import format_key
-from mistral_nb.keys.auth import LiveKey
+from mistral_nb.keys.auth import LiveKey, open_live_key
 from mistral_nb.report import Dialog
 from mistral_nb.storage.index import ADMIN
 
@@ -46,13 +46,12 @@ class ProcessKey:
 class WorkspaceKey:
     """The key of a workspace, also after another process rotated it; none once it was revoked or deleted."""
 
-    def __init__(self, context: Context, workspace: str, key: Key) -> None:
-        self._workspace = workspace
-        self._live = LiveKey(context, workspace, key, format_key(workspace, key.tail))
+    def __init__(self, key: LiveKey) -> None:
+        self._live = key
 
     def read(self) -> SharedKey | None:
         try:
-            return SharedKey(self._live.read_key(), self._workspace)
+            return SharedKey(self._live.read_key(), self._live.workspace)
         except WrongUsage:  # it is not stored any more
             return None
 
@@ -62,7 +61,7 @@ def open_key_source(
 ) -> Dialog[KeySource]:
     """The key of this process if it has one and no workspace is named; else a stored one. Asks what has to be asked.
 
-    Raises `MistralNbError` as `use_checks.read_stored_key`.
+    Raises `MistralNbError` as `open_live_key`.
     """
     active = context.active
     if workspace is None and active is not None:
@@ -72,8 +71,7 @@ def open_key_source(
             use_checks.refuse_admin_key(context, name, entry)
             yield from use_checks.confirm_ask_first(context, name, entry, yes=yes)
         return ProcessKey(context)
-    key, name, _ = yield from use_checks.read_stored_key(context, workspace, force=force, yes=yes)
-    return WorkspaceKey(context, name, key)
+    return WorkspaceKey((yield from open_live_key(context, workspace, force=force, yes=yes)))
 
 
 def read_or_keep(source: KeySource, last: SharedKey | None) -> SharedKey | None:
